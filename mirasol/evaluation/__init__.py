@@ -1,0 +1,1 @@
+"""Scores: metrics, the evaluator, tables and contact sheets."""

@@ -1,0 +1,127 @@
+"""Exact match: overall and per type of question, with 95 % intervals over clips.
+
+Questions about one clip stand or fall together: where a model takes the ring for a square, every
+answer that needs the ring is wrong. So the interval draws clips, not questions; drawing
+questions would make it too narrow by up to the square root of the questions per clip.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+BOOTSTRAP_RESAMPLES = 1000
+BOOTSTRAP_SEED = 0
+# The levels that an annotation row may carry: what is known to be reachable without the skill.
+LEVELS = ("chance", "bag_oracle")
+# Indices drawn at once: bounds the bootstrap's memory at 16 MB for a set of any size.
+_DRAWN_AT_ONCE = 2_000_000
+
+
+def normalise(text: str) -> str:
+    """Returns `text` as exact match compares it.
+
+    NFKC, lower case, outer spaces stripped, inner ones collapsed, one final "." dropped (and the
+    space before it); nothing else: no stemming and no correction, since answers like "dres" are
+    what the official files hold.
+    """
+    text = " ".join(unicodedata.normalize("NFKC", text).lower().split())
+    return text.removesuffix(".").rstrip()
+
+
+def exact_match_by_type(
+    targets: Sequence[Mapping[str, Any]], predictions: Sequence[str]
+) -> dict[str, float]:
+    """Returns the share of predictions that equal their answers; a seqio predict metric.
+
+    Args:
+      targets: annotation rows. Used: `answer`; `type` ("" or absent: counted overall only);
+        `video_id` (the clip; absent: a clip of its own); `chance` and `bag_oracle` if present.
+      predictions: one answer a row, in the same order.
+
+    Returns:
+      `accuracy`, `ci95_low` and `ci95_high` (percentile bootstrap over clips, seeded), `num`
+      (questions) and, where every row carries them, the means of `chance` and `bag_oracle`. The
+      same names followed by `/<type>` for each type, in alphabetical order.
+
+    Raises:
+      ValueError: if there is nothing to score, or the two lists differ in length.
+    """
+    if len(targets) != len(predictions):
+        raise ValueError(
+            f"{len(predictions)} predictions for {len(targets)} targets: exact match needs one each"
+        )
+    if not targets:
+        raise ValueError("no questions to score: the split is empty or none was asked")
+    correct = np.array(
+        [
+            normalise(str(row["answer"])) == normalise(prediction)
+            for row, prediction in zip(targets, predictions, strict=True)
+        ]
+    )
+    # A row's own place is a tuple, so that it never equals a video_id.
+    clips = [str(row["video_id"]) if "video_id" in row else (i,) for i, row in enumerate(targets)]
+    clip_names = {clip: number for number, clip in enumerate(dict.fromkeys(clips))}
+    clip_numbers = np.array([clip_names[clip] for clip in clips])
+    types = [str(row.get("type", "")) for row in targets]
+
+    scores = _group_scores(targets, correct, clip_numbers, np.arange(len(targets)), suffix="")
+    for name in sorted(set(types) - {""}):
+        chosen = np.array([i for i, each in enumerate(types) if each == name])
+        scores |= _group_scores(targets, correct, clip_numbers, chosen, suffix=f"/{name}")
+    return scores
+
+
+def bootstrap_interval(correct: np.ndarray, clip_numbers: np.ndarray) -> tuple[float, float]:
+    """Returns the 95 % interval of the mean of `correct`, drawing whole clips with replacement.
+
+    Args:
+      correct: [questions] bool.
+      clip_numbers: [questions] int64, which clip a question is about.
+
+    Where all are right (or all wrong) every draw agrees and the bootstrap would claim certainty;
+    there the outer bound is the exact binomial one, a clip counted as one trial: 1 - 0.025^(1/n).
+    One clip says nothing about others: 0 to 1.
+    """
+    _, clip_numbers = np.unique(clip_numbers, return_inverse=True)
+    right = np.bincount(clip_numbers, weights=correct)
+    asked = np.bincount(clip_numbers).astype(np.float64)
+    clips = len(asked)
+    if clips < 2:
+        return 0.0, 1.0
+    if correct.all() or not correct.any():
+        reach = 1.0 - 0.025 ** (1.0 / clips)
+        return (1.0 - reach, 1.0) if correct.all() else (0.0, reach)
+    generator = np.random.default_rng(BOOTSTRAP_SEED)
+    means = []
+    rows = max(1, _DRAWN_AT_ONCE // clips)
+    for first in range(0, BOOTSTRAP_RESAMPLES, rows):
+        drawn = generator.integers(clips, size=(min(rows, BOOTSTRAP_RESAMPLES - first), clips))
+        means.append(right[drawn].sum(axis=1) / asked[drawn].sum(axis=1))
+    low, high = np.quantile(np.concatenate(means), (0.025, 0.975))
+    return float(low), float(high)
+
+
+def _group_scores(
+    targets: Sequence[Mapping[str, Any]],
+    correct: np.ndarray,
+    clip_numbers: np.ndarray,
+    chosen: np.ndarray,
+    *,
+    suffix: str,
+) -> dict[str, float]:
+    low, high = bootstrap_interval(correct[chosen], clip_numbers[chosen])
+    scores = {
+        f"accuracy{suffix}": float(correct[chosen].mean()),
+        f"ci95_low{suffix}": low,
+        f"ci95_high{suffix}": high,
+        f"num{suffix}": float(len(chosen)),
+    }
+    for level in LEVELS:
+        values = [targets[i].get(level) for i in chosen]
+        if all(value is not None for value in values):
+            scores[f"{level}{suffix}"] = float(np.mean(np.array(values, dtype=np.float64)))
+    return scores
