@@ -1,0 +1,143 @@
+"""Mirasol3B whole: chunks -> encoders -> Combiner -> latent model -> text decoder, and its losses.
+
+    video_BTFHWC --VideoEncoder--> N_v tokens a chunk --+
+                                                        +--Combiner--> x_BTMD --LatentModel--> h_BTMD
+    audio_BTAS ----AudioEncoder--> N_a tokens a chunk --+                                       |   |
+                                                                             Reconstruction <---+   |
+    prompt_BQP --------------------------------------------> TextDecoder <--------------------------+
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from torch import nn
+
+from mirasol.batch import Batch
+from mirasol.models.combiners import Combiner
+from mirasol.models.decoder import Memory, TextDecoder
+from mirasol.models.encoders import AudioEncoder, VideoEncoder
+from mirasol.models.latent import LatentModel
+from mirasol.models.losses import LossWeights, latent_loss, masked_mean, text_loss
+from mirasol.models.reconstruction import Reconstruction
+from mirasol.models.transformer import initialise
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoding:
+    """A clip after the audio-video part.
+
+    Attributes:
+      x_BTMD: the Combiner's outputs.
+      h_BTMD: the latent model's outputs.
+      valid_BT: bool, whether the chunk has pictures or sound.
+    """
+
+    x_BTMD: torch.Tensor
+    h_BTMD: torch.Tensor
+    valid_BT: torch.Tensor
+
+
+class Mirasol(nn.Module):
+    """The model. All its parts are passed in; their widths must agree.
+
+    Args:
+      video_encoder: chunk of frames -> tokens.
+      audio_encoder: chunk of spectrogram -> tokens.
+      combiner: tokens of a chunk -> M tokens.
+      latent_model: autoregressive over chunks.
+      reconstruction: h -> loss on the media; `NoReconstruction()` switches it off.
+      text_decoder: question and h -> answer.
+      loss_weights: what each loss counts.
+      detach_target: whether the latent loss leaves its target x_{t+1} alone (stop-gradient). The
+        paper does not state it; without it both sides can collapse to a constant.
+    """
+
+    def __init__(
+        self,
+        *,
+        video_encoder: VideoEncoder,
+        audio_encoder: AudioEncoder,
+        combiner: Combiner,
+        latent_model: LatentModel,
+        reconstruction: Reconstruction,
+        text_decoder: TextDecoder,
+        loss_weights: LossWeights,
+        detach_target: bool = True,
+    ):
+        super().__init__()
+        if combiner.out_tokens != latent_model.tokens:
+            raise ValueError(
+                f"the Combiner keeps {combiner.out_tokens} tokens a chunk (out_tokens), the latent "
+                f"model expects {latent_model.tokens} (LatentModel.tokens); set both to one macro"
+            )
+        self.video_encoder = video_encoder
+        self.audio_encoder = audio_encoder
+        self.combiner = combiner
+        self.latent_model = latent_model
+        self.reconstruction = reconstruction
+        self.text_decoder = text_decoder
+        self.loss_weights = loss_weights
+        self.detach_target = detach_target
+        width = video_encoder.out.out_features
+        self.modality_2D = nn.Parameter(torch.randn(2, width) * 0.02)
+        self.apply(initialise)
+
+    def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
+        """Returns the weighted sum of the losses as "loss", and its parts; float32 scalars."""
+        clip = self.encode(batch)
+        logits_BQRV = self.text_decoder(self.remember(clip), batch.prompt_BQP, batch.answer_BQR)
+        target_BTMD = clip.x_BTMD.detach() if self.detach_target else clip.x_BTMD
+        text = text_loss(logits_BQRV, batch.answer_BQR, batch.question_BQ)
+        latent = latent_loss(clip.h_BTMD, target_BTMD, clip.valid_BT)
+        media = self.reconstruction(clip.h_BTMD, batch.video_BTFHWC, batch.has_video_BT)
+        weights = self.loss_weights
+        total = weights.text * text + weights.latent * latent + weights.reconstruction * media
+        return {
+            "loss": total,
+            "text_loss": text,
+            "latent_loss": latent,
+            "reconstruction_loss": media,
+            "token_accuracy": _token_accuracy(logits_BQRV, batch),
+        }
+
+    def encode(self, batch: Batch) -> Encoding:
+        """Runs the audio-video part, once for all questions of a clip."""
+        B, T = batch.has_video_BT.shape
+        video_BTND = self._tokens(self.video_encoder, batch.video_BTFHWC, batch.has_video_BT, 0)
+        audio_BTND = self._tokens(self.audio_encoder, batch.audio_BTAS, batch.has_audio_BT, 1)
+        valid_BTN = torch.cat(
+            [
+                batch.has_video_BT[..., None].expand(B, T, video_BTND.shape[2]),
+                batch.has_audio_BT[..., None].expand(B, T, audio_BTND.shape[2]),
+            ],
+            dim=2,
+        )
+        x_BTMD = self.combiner(torch.cat([video_BTND, audio_BTND], dim=2), valid_BTN)
+        valid_BT = batch.has_video_BT | batch.has_audio_BT
+        return Encoding(x_BTMD, self.latent_model(x_BTMD, valid_BT), valid_BT)
+
+    def remember(self, clip: Encoding) -> Memory:
+        """Projects the latents for the text decoder, which reads h (not x)."""
+        valid_BN = clip.valid_BT.repeat_interleave(clip.h_BTMD.shape[2], dim=1)
+        return self.text_decoder.remember(clip.h_BTMD.flatten(1, 2), valid_BN)
+
+    @torch.no_grad()
+    def generate(self, batch: Batch) -> torch.Tensor:
+        """Answers every question greedily: int64 [B, Q, R], end token, then padding."""
+        memory = self.remember(self.encode(batch))
+        return self.text_decoder.generate(memory, batch.prompt_BQP, batch.answer_BQR.shape[-1])
+
+    def _tokens(
+        self, encoder: nn.Module, media: torch.Tensor, present_BT: torch.Tensor, modality: int
+    ) -> torch.Tensor:
+        tokens_BTND = encoder(media.flatten(0, 1)).unflatten(0, present_BT.shape)
+        # Absent media leave the place, not the content: the Combiner's last M tokens are fixed slots.
+        tokens_BTND = torch.where(present_BT[..., None, None], tokens_BTND, 0.0)
+        return tokens_BTND + self.modality_2D[modality]
+
+
+def _token_accuracy(logits_BQRV: torch.Tensor, batch: Batch) -> torch.Tensor:
+    right_BQR = (logits_BQRV.argmax(dim=-1) == batch.answer_BQR).float()
+    return masked_mean(right_BQR, (batch.answer_BQR != 0) & batch.question_BQ[..., None])

@@ -1,0 +1,53 @@
+"""Fixed sine and cosine positions, computed from coordinates and never learned.
+
+A clip of 512 frames needs no more parameters than one of 16: nothing here is a parameter.
+"""
+
+from __future__ import annotations
+
+import torch
+
+
+def sincos_positions(
+    coordinates_NX: torch.Tensor, width: int, max_period: float = 10_000.0
+) -> torch.Tensor:
+    """Encodes points by sines and cosines of each of their X coordinates.
+
+    Each coordinate gets width // (2 * X) frequencies, geometric from 1 to 1 / max_period
+    (TubeViT, arXiv 2212.03229, section 3.2: tau = 10,000 and d / 6 frequencies for t, x, y).
+    What is left over of the width stays zero.
+
+    Args:
+      coordinates_NX: N points, in input units (frames, px, bands, chunks).
+      width: D.
+      max_period: tau.
+
+    Returns:
+      float32 [N, D].
+
+    Raises:
+      ValueError: the width has no room for one sine and cosine a coordinate.
+    """
+    axes = coordinates_NX.shape[-1]
+    count = width // (2 * axes)
+    if count == 0:
+        raise ValueError(f"width {width} is too small for {axes} coordinates; use at least {2 * axes}")
+    exponents = torch.arange(count, dtype=torch.float32) / count
+    frequencies = max_period**-exponents
+    angles_NXf = coordinates_NX.to(torch.float32)[..., None] * frequencies
+    encoded_NXf = torch.cat([angles_NXf.sin(), angles_NXf.cos()], dim=-1)
+    encoded_ND = encoded_NXf.flatten(start_dim=-2)
+    return torch.nn.functional.pad(encoded_ND, (0, width - encoded_ND.shape[-1]))
+
+
+def grid_centres(sizes: tuple[int, ...], strides: tuple[int, ...]) -> torch.Tensor:
+    """Returns the centres of a grid of tubes in input coordinates, float32 [N, X].
+
+    `sizes` counts tubes along each axis, `strides` is a tube's extent (tubes do not overlap):
+    the first centre of an axis with stride 4 is at 1.5, between samples 1 and 2.
+    """
+    axes = [
+        torch.arange(size, dtype=torch.float32) * stride + (stride - 1) / 2
+        for size, stride in zip(sizes, strides, strict=True)
+    ]
+    return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).flatten(end_dim=-2)

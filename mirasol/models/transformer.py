@@ -1,0 +1,147 @@
+"""Pre-norm transformer blocks, and the masks that they take.
+
+A mask is bool and true where a query may look: [..., queries, keys].
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+
+def chunk_causal_mask(chunks: int, tokens: int, device: torch.device | None = None) -> torch.Tensor:
+    """Returns the mask by which a token sees its whole chunk and all earlier ones.
+
+    Three chunks of two tokens (x: may look):
+
+                keys  0 0 1 1 2 2
+        queries  0    x x . . . .
+                 0    x x . . . .
+                 1    x x x x . .
+                 1    x x x x . .
+                 2    x x x x x x
+                 2    x x x x x x
+
+    Returns:
+      bool [chunks * tokens, chunks * tokens].
+    """
+    chunk_of_token = torch.arange(chunks, device=device).repeat_interleave(tokens)
+    return chunk_of_token[:, None] >= chunk_of_token[None, :]
+
+
+def look_at_valid(valid_BN: torch.Tensor) -> torch.Tensor:
+    """Returns the mask by which each token sees the valid ones, and always itself.
+
+    Its own key keeps a softmax over nothing (NaN) from arising in rows that are padding.
+
+    Args:
+      valid_BN: bool.
+
+    Returns:
+      bool [B, N, N].
+    """
+    own = torch.eye(valid_BN.shape[-1], dtype=torch.bool, device=valid_BN.device)
+    return valid_BN[:, None, :] | own
+
+
+class Attention(nn.Module):
+    """Multi-head attention with its four projections.
+
+    Args:
+      width: D of queries and outputs.
+      heads: K; must divide the width.
+      context_width: width of keys and values where they come from elsewhere.
+    """
+
+    def __init__(self, width: int, heads: int, context_width: int | None = None):
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"width {width} is not a multiple of {heads} heads")
+        self.heads = heads
+        self.query = nn.Linear(width, width)
+        self.key_value = nn.Linear(context_width or width, 2 * width)
+        self.out = nn.Linear(width, width)
+
+    def keys_values(self, context_BND: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Projects what is looked at: two tensors [B, K, N, D / K]."""
+        keys_BND, values_BND = self.key_value(context_BND).chunk(2, dim=-1)
+        return self._split(keys_BND), self._split(values_BND)
+
+    def forward(
+        self,
+        x_BND: torch.Tensor,
+        keys_values: tuple[torch.Tensor, torch.Tensor],
+        mask_BNN: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Looks from x at the projected keys and values; returns [B, N, D]."""
+        mask = None if mask_BNN is None else mask_BNN[:, None]
+        attended_BKNd = functional.scaled_dot_product_attention(
+            self._split(self.query(x_BND)), *keys_values, attn_mask=mask
+        )
+        return self.out(attended_BKNd.transpose(1, 2).flatten(start_dim=2))
+
+    def _split(self, x_BND: torch.Tensor) -> torch.Tensor:
+        return x_BND.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+class FeedForward(nn.Sequential):
+    """Linear, GELU, linear; four times as wide inside."""
+
+    def __init__(self, width: int):
+        super().__init__(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+
+
+class Block(nn.Module):
+    """One pre-norm layer: self-attention, then the feed-forward network, both residual."""
+
+    def __init__(self, width: int, heads: int, dropout: float = 0.0):
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(width)
+        self.attention = Attention(width, heads)
+        self.feed_forward_norm = nn.LayerNorm(width)
+        self.feed_forward = FeedForward(width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x_BND: torch.Tensor, mask_BNN: torch.Tensor | None = None) -> torch.Tensor:
+        """Returns [B, N, D]."""
+        y_BND = self.attention_norm(x_BND)
+        y_BND = self.attention(y_BND, self.attention.keys_values(y_BND), mask_BNN)
+        x_BND = x_BND + self.dropout(y_BND)
+        return x_BND + self.dropout(self.feed_forward(self.feed_forward_norm(x_BND)))
+
+
+class Transformer(nn.Module):
+    """A stack of blocks with a final norm.
+
+    Args:
+      width: D.
+      layers: how many blocks.
+      heads: K; must divide the width.
+      dropout: probability, on both residual branches.
+    """
+
+    def __init__(self, width: int, layers: int, heads: int, dropout: float = 0.0):
+        super().__init__()
+        self.width = width
+        self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, x_BND: torch.Tensor, mask_BNN: torch.Tensor | None = None) -> torch.Tensor:
+        """Returns [B, N, D], normalised. `mask_BNN` broadcasts over the batch."""
+        for block in self.blocks:
+            x_BND = block(x_BND, mask_BNN)
+        return self.norm(x_BND)
+
+
+def initialise(module: nn.Module) -> None:
+    """Draws weights anew: Xavier for linear maps, N(0, 0.02) for embeddings, zero biases.
+
+    The paper does not state its initialisation; this is the habit of ViT and T5 code.
+    """
+    if isinstance(module, nn.Linear):
+        nn.init.xavier_uniform_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.Embedding):
+        nn.init.normal_(module.weight, std=0.02)
