@@ -1,0 +1,1 @@
+"""AV-Shapes, the embedded benchmark: moving shapes, sounds, and questions about both."""

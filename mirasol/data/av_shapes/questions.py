@@ -1,0 +1,209 @@
+"""The questions about a scene, their answers and their levels.
+
+    sight     what colour comes first            what way is the ring going
+    hearing   what sound comes last              how many parts have the high tone
+    together  what shape comes with the noise    what sound comes with the red one
+    order     what way comes after the red one   what sound comes before the low tone
+    parts     what way is in part 3              (about a single chunk: a first stage of training)
+
+A referent must be clear: "the ring" is asked about where every event with a ring gives the same
+answer, and before or after it where the ring has one run. Questions about sounds as such never
+look at shapes, nor the other way round, except in *together*.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from mirasol.data.av_shapes import levels
+from mirasol.data.av_shapes.scenes import Event, Scene
+from mirasol.data.av_shapes.spec import FAMILIES, PARTS, TONES, AVShapes
+
+SEEN = ("colour", "shape", "way")
+ATTRIBUTES = (*SEEN, "sound")
+
+
+@dataclasses.dataclass(frozen=True)
+class ShapesQuestion:
+    """One question with its levels; `family` is the type that scores are grouped by."""
+
+    family: str
+    question: str
+    answer: str
+    chance: float
+    bag_oracle: float
+
+
+def draw_questions(
+    spec: AVShapes, scene: Scene, random: np.random.Generator
+) -> list[ShapesQuestion]:
+    """Returns the questions kept for a clip, family by family, in a fixed order.
+
+    Args:
+      spec: sizes and odds of the set. Of `questions_per_family`, half are about sounds where a
+        family has both kinds; questions about parts are all kept.
+      scene: what happens in the clip.
+      random: chooses among the questions of a family, and counts so that answers are even.
+    """
+    limit = spec.questions_per_family
+    groups = (
+        (limit, _sight(spec, scene)),
+        (limit, _hearing(spec, scene, random)),
+        (limit // 2, _together(spec, scene, [("sound", asked) for asked in SEEN])),
+        (limit // 2, _together(spec, scene, [(attribute, "sound") for attribute in SEEN])),
+        (limit // 2, _order(spec, scene, ("sound",))),
+        (limit // 2, _order(spec, scene, SEEN)),
+        (spec.events * len(ATTRIBUTES), _parts(spec, scene)),
+    )
+    return [
+        question
+        for count, questions in groups
+        for question in _choose(random, list(questions), count)
+    ]
+
+
+def _choose(
+    random: np.random.Generator, questions: list[ShapesQuestion], limit: int
+) -> list[ShapesQuestion]:
+    """Returns at most `limit` of the questions in their order, each set equally likely."""
+    size = min(limit, len(questions))
+    return [
+        questions[number] for number in sorted(random.choice(len(questions), size, replace=False))
+    ]
+
+
+def phrase(attribute: str, value: str) -> str:
+    """Returns how a question names what has the value: "the ring", "the red one", ..."""
+    if attribute == "sound":
+        return {"silence": value}.get(
+            value, f"the {value} tone" if value in TONES else f"the {value}"
+        )
+    return {"colour": f"the {value} one", "shape": f"the {value}", "way": f"the one going {value}"}[
+        attribute
+    ]
+
+
+def _even(
+    spec: AVShapes,
+    scene: Scene,
+    family: str,
+    attribute: str,
+    question: str,
+    answer: str,
+    excluded: int = 0,
+) -> ShapesQuestion:
+    """Returns a question whose possible answers are equally likely, less `excluded` of them."""
+    return ShapesQuestion(
+        family,
+        question,
+        answer,
+        chance=levels.even_odds(len(spec.values(attribute)) - excluded),
+        bag_oracle=levels.even_odds(len(scene.bag(attribute)) - excluded),
+    )
+
+
+def _first_and_last(
+    spec: AVShapes, scene: Scene, family: str, attribute: str
+) -> Iterator[ShapesQuestion]:
+    for place, event in (("first", scene.events[0]), ("last", scene.events[-1])):
+        question = f"what {attribute} comes {place}"
+        yield _even(spec, scene, family, attribute, question, event.value(attribute))
+
+
+def _shared_value(scene: Scene, attribute: str, value: str, asked: str) -> str | None:
+    """Returns what every event with the value has in common, or None if they differ."""
+    values = {event.value(asked) for event in scene.events if event.value(attribute) == value}
+    return values.pop() if len(values) == 1 else None
+
+
+def _sight(spec: AVShapes, scene: Scene) -> Iterator[ShapesQuestion]:
+    for asked in SEEN:
+        yield from _first_and_last(spec, scene, FAMILIES[0], asked)
+    for attribute in SEEN:
+        for value in sorted(scene.bag(attribute)):
+            for asked in SEEN:
+                answer = _shared_value(scene, attribute, value, asked)
+                if asked != attribute and answer is not None:
+                    going = " going" if asked == "way" else ""
+                    question = f"what {asked} is {phrase(attribute, value)}{going}"
+                    yield _even(spec, scene, FAMILIES[0], asked, question, answer)
+
+
+def _hearing(spec: AVShapes, scene: Scene, random: np.random.Generator) -> Iterator[ShapesQuestion]:
+    yield from _first_and_last(spec, scene, FAMILIES[1], "sound")
+    yield from _count(spec, scene, random)
+    yield from _tone(scene, random)
+
+
+def _count(spec: AVShapes, scene: Scene, random: np.random.Generator) -> Iterator[ShapesQuestion]:
+    """Yields a question for a number, or none, so that each number is right equally often."""
+    kind = spec.sounds[random.integers(len(spec.sounds))]
+    count = sum(event.sound.kind == kind for event in scene.events)
+    odds = (spec.events, len(spec.sounds), spec.persistence)
+    if (
+        count < len(levels.COUNTS)
+        and random.random() < levels.count_keep_probabilities(*odds)[count]
+    ):
+        heard = scene.bag("sound")
+        yield ShapesQuestion(
+            FAMILIES[1],
+            f"how many parts have {phrase('sound', kind)}",
+            levels.COUNTS[count],
+            chance=levels.even_odds(len(levels.COUNTS)),
+            bag_oracle=levels.count_oracle(*odds, len(heard), kind in heard),
+        )
+
+
+def _tone(scene: Scene, random: np.random.Generator) -> Iterator[ShapesQuestion]:
+    """Yields whether the first or the last tone is low or high, where there is one."""
+    tones = [event.sound.kind for event in scene.events if event.sound.kind in TONES]
+    place, index = (("first", 0), ("last", -1))[random.integers(2)]
+    if tones:
+        yield ShapesQuestion(
+            FAMILIES[1],
+            f"what tone comes {place}",
+            tones[index],
+            chance=levels.even_odds(len(TONES)),
+            bag_oracle=levels.even_odds(len(set(tones))),
+        )
+
+
+def _together(
+    spec: AVShapes, scene: Scene, pairs: Sequence[tuple[str, str]]
+) -> Iterator[ShapesQuestion]:
+    for attribute, asked in pairs:
+        for value in sorted(scene.bag(attribute)):
+            answer = _shared_value(scene, attribute, value, asked)
+            if answer is not None:
+                question = f"what {asked} comes with {phrase(attribute, value)}"
+                yield _even(spec, scene, FAMILIES[2], asked, question, answer)
+
+
+def _order(spec: AVShapes, scene: Scene, attributes: Sequence[str]) -> Iterator[ShapesQuestion]:
+    for attribute in attributes:
+        runs = _runs(scene.events, attribute)
+        values = [event.value(attribute) for event in runs]
+        for number, value in enumerate(values):
+            if values.count(value) > 1:
+                continue
+            for word, neighbour in (("before", number - 1), ("after", number + 1)):
+                if 0 <= neighbour < len(runs):
+                    for asked in attributes:
+                        question = f"what {asked} comes {word} {phrase(attribute, value)}"
+                        answer, excluded = runs[neighbour].value(asked), int(asked == attribute)
+                        yield _even(spec, scene, FAMILIES[3], asked, question, answer, excluded)
+
+
+def _runs(events: Sequence[Event], attribute: str) -> list[Event]:
+    """Returns the first event of each run."""
+    return list({event.run(attribute): event for event in reversed(events)}.values())[::-1]
+
+
+def _parts(spec: AVShapes, scene: Scene) -> Iterator[ShapesQuestion]:
+    for event in scene.events:
+        for asked in ATTRIBUTES:
+            question = f"what {asked} is in part {event.chunk + 1}"
+            yield _even(spec, scene, PARTS, asked, question, event.value(asked))
