@@ -1,0 +1,153 @@
+"""Answers by generation, as one stream: batches in, one prediction a question out.
+
+    batch [B, Q] -> generate -> ids [B, Q, R] -> decode -> Prediction(clip, question, text), ...
+
+Frames are dropped with their batch, so memory does not grow with the length of the clips or the
+size of the set.
+"""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+import dataclasses
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+from tqdm import tqdm
+
+from mirasol.batch import Batch
+from mirasol.data.references import ClipReference, Question
+from mirasol.data.vocabulary import Vocabulary
+from mirasol.evaluation.metrics import normalise
+
+Generate = Callable[[Batch], torch.Tensor]
+Batches = Iterable[tuple[Batch, list[ClipReference]]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """One question about one clip, and the model's answer to it."""
+
+    clip: ClipReference
+    question: Question
+    text: str
+
+    @property
+    def correct(self) -> bool:
+        """Whether the answer equals the annotation's by exact match."""
+        return normalise(self.text) == normalise(self.question.answer)
+
+    def row(self) -> dict[str, Any]:
+        """Returns the prediction file's JSON object; null times mean the whole file."""
+        return {
+            "id": self.question.id,
+            "media": self.clip.media,
+            "start_s": self.clip.start_s,
+            "end_s": self.clip.end_s,
+            "type": self.question.type,
+            "question": self.question.prompt,
+            "answer": self.question.answer,
+            "prediction": self.text,
+        }
+
+
+class Observer(abc.ABC):
+    """Sees evaluated batches: for what is neither a metric nor the prediction file."""
+
+    @abc.abstractmethod
+    def see(self, batch: Batch, answered: Sequence[Sequence[Prediction]]) -> None:
+        """Takes one batch and, per example of it, the answers in slot order."""
+
+    @abc.abstractmethod
+    def finish(self) -> None:
+        """Called once, after the last batch and the files."""
+
+
+def predict(
+    *,
+    generate: Generate,
+    batches: Batches,
+    vocabulary: Vocabulary,
+    title: str,
+    total: int | None,
+    observers: Sequence[Observer] = (),
+) -> Iterator[Prediction]:
+    """Yields an answer to every question, under a progress bar with the running accuracy.
+
+    Args:
+      generate: batch -> token ids int64 [B, Q, R], each row ended by EOS_ID.
+      batches: pairs of a batch and its clips. Clip b's questions fill the valid slots of row b, in
+        order; rows after the last clip are padding.
+      vocabulary: decodes ids.
+      title: stands before the progress bar.
+      total: clips that will come, None if not known.
+      observers: see every batch with its answers.
+
+    Raises:
+      ValueError: questions, slots and ids do not line up.
+    """
+    right = asked = 0
+    last_clip = None
+    # A log file gets a line every 10 s rather than ten a second.
+    refresh_s = 0.2 if sys.stderr.isatty() else 10.0
+    with tqdm(
+        total=total, desc=title, unit=" clips", leave=False, mininterval=refresh_s, file=sys.stderr
+    ) as bar:
+        for batch, clips in batches:
+            answered = answer_batch(generate(batch), batch, clips, vocabulary)
+            for observer in observers:
+                observer.see(batch, answered)
+            for clip, predictions in zip(clips, answered, strict=True):
+                yield from predictions
+                right += sum(prediction.correct for prediction in predictions)
+                asked += len(predictions)
+                # A clip with more questions than slots comes as several examples in a row.
+                this_clip = (clip.media, clip.start_s, clip.end_s)
+                bar.update(this_clip != last_clip)
+                last_clip = this_clip
+            bar.set_postfix_str(f"exact match {right / max(asked, 1):.3f}", refresh=False)
+
+
+def answer_batch(
+    ids_BQR: torch.Tensor, batch: Batch, clips: Sequence[ClipReference], vocabulary: Vocabulary
+) -> list[list[Prediction]]:
+    """Returns, per clip of the batch, its questions with the decoded answers.
+
+    Raises:
+      ValueError: with all the numbers, where ids, slots and questions do not line up.
+    """
+    valid_BQ = batch.question_BQ.tolist()
+    slots = [sum(valid_Q) for valid_Q in valid_BQ]
+    questions = [len(clip.questions) for clip in clips] + [0] * (len(slots) - len(clips))
+    if ids_BQR.ndim != 3 or ids_BQR.shape[:2] != batch.question_BQ.shape or slots != questions:
+        raise ValueError(
+            f"answers do not line up with questions: ids [B, Q, R] of shape {list(ids_BQR.shape)}, "
+            f"question_BQ of shape {list(batch.question_BQ.shape)} with {slots} valid slots, "
+            f"{len(clips)} clips with {questions} questions"
+        )
+    answered = []
+    for clip, valid_Q, ids_QR in zip(clips, valid_BQ, ids_BQR.tolist(), strict=False):
+        ids_of_questions = [ids_R for ids_R, valid in zip(ids_QR, valid_Q, strict=True) if valid]
+        answered.append(
+            [
+                Prediction(clip, question, vocabulary.decode(ids_R))
+                for question, ids_R in zip(clip.questions, ids_of_questions, strict=True)
+            ]
+        )
+    return answered
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[IO[str]]:
+    """Opens a text file that appears under `path` only when the block ends without an error."""
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        with unfinished.open("w", encoding="utf-8") as file:
+            yield file
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
