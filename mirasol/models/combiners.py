@@ -7,7 +7,7 @@ import abc
 import torch
 from torch import nn
 
-from mirasol.models.positions import sincos_positions
+from mirasol.models.positions import chunk_positions
 from mirasol.models.transformer import Transformer, chunk_causal_mask, look_at_valid
 
 
@@ -76,10 +76,8 @@ class TransformerCombiner(Combiner):
         return self.transformer(tokens_BTND.flatten(0, 1), mask).unflatten(0, valid_BTN.shape[:2])
 
     def _over_chunks(self, tokens_BTND: torch.Tensor, valid_BTN: torch.Tensor) -> torch.Tensor:
-        _, T, N, D = tokens_BTND.shape
-        device = tokens_BTND.device
-        time_T1 = torch.arange(T, dtype=torch.float32)[:, None]
-        time_TD = sincos_positions(time_T1, D).to(device, tokens_BTND.dtype)
-        tokens_BLD = (tokens_BTND + time_TD[:, None]).flatten(1, 2)
-        mask = chunk_causal_mask(T, N, device) & look_at_valid(valid_BTN.flatten(1, 2))
+        _, T, N, _ = tokens_BTND.shape
+        tokens_BLD = (tokens_BTND + chunk_positions(tokens_BTND)).flatten(1, 2)
+        valid_BL = valid_BTN.flatten(1, 2)
+        mask = chunk_causal_mask(T, N, valid_BL.device) & look_at_valid(valid_BL)
         return self.transformer(tokens_BLD, mask).unflatten(1, (T, N))

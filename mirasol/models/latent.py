@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from mirasol.models.positions import sincos_positions
+from mirasol.models.positions import chunk_positions
 from mirasol.models.transformer import Transformer, chunk_causal_mask, look_at_valid
 
 
@@ -45,10 +45,8 @@ class LatentModel(nn.Module):
 
     def forward(self, x_BTMD: torch.Tensor, valid_BT: torch.Tensor) -> torch.Tensor:
         """Returns h [B, T, M, D]; h_t depends on x_1 .. x_t of valid chunks alone."""
-        _, T, M, D = x_BTMD.shape
-        time_T1 = torch.arange(T, dtype=torch.float32)[:, None]
-        time_TD = sincos_positions(time_T1, D).to(x_BTMD.device, x_BTMD.dtype)
-        y_BTMD = self._mask(x_BTMD) + time_TD[:, None] + self.slot_MD
+        _, T, M, _ = x_BTMD.shape
+        y_BTMD = self._mask(x_BTMD) + chunk_positions(x_BTMD) + self.slot_MD
         valid_BL = valid_BT.repeat_interleave(M, dim=1)
         mask = chunk_causal_mask(T, M, x_BTMD.device) & look_at_valid(valid_BL)
         return self.transformer(y_BTMD.flatten(1, 2), mask).unflatten(1, (T, M))

@@ -32,12 +32,19 @@ def sincos_positions(
     count = width // (2 * axes)
     if count == 0:
         raise ValueError(f"width {width} is too small for {axes} coordinates; use at least {2 * axes}")
-    exponents = torch.arange(count, dtype=torch.float32) / count
+    exponents = torch.arange(count, dtype=torch.float32, device=coordinates_NX.device) / count
     frequencies = max_period**-exponents
     angles_NXf = coordinates_NX.to(torch.float32)[..., None] * frequencies
     encoded_NXf = torch.cat([angles_NXf.sin(), angles_NXf.cos()], dim=-1)
     encoded_ND = encoded_NXf.flatten(start_dim=-2)
     return torch.nn.functional.pad(encoded_ND, (0, width - encoded_ND.shape[-1]))
+
+
+def chunk_positions(x_BTXD: torch.Tensor) -> torch.Tensor:
+    """Encodes the number of each chunk, on the device and in the dtype of x: [T, 1, D]."""
+    _, T, _, D = x_BTXD.shape
+    number_T1 = torch.arange(T, device=x_BTXD.device)[:, None]
+    return sincos_positions(number_T1, D).to(x_BTXD.dtype)[:, None]
 
 
 def grid_centres(sizes: tuple[int, ...], strides: tuple[int, ...]) -> torch.Tensor:

@@ -1,0 +1,1 @@
+"""The road from media files and annotations to batches."""

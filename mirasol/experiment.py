@@ -1,0 +1,209 @@
+"""Experiment: the frozen root of the specification, and what can be done with it.
+
+    gin file -> Experiment -> train | evaluate | infer | describe
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import torch
+
+from mirasol.data.converter import Converter
+from mirasol.data.loader import Stage
+from mirasol.data.references import ClipReference, Question
+from mirasol.models.mirasol3b import Mirasol
+from mirasol.training.optimizers import Optimizer
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingData:
+    """What is trained on.
+
+    Attributes:
+      stages: a curriculum of seqio tasks or mixtures; the last one has no end.
+      batch_size: clips a step, over all hosts.
+      split: of the tasks.
+      shuffle: whether clips are shuffled anew each epoch.
+      workers: processes that decode; batches do not depend on their number.
+    """
+
+    stages: Sequence[Stage]
+    batch_size: int
+    split: str = "train"
+    shuffle: bool = True
+    workers: int = 1
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EvaluationPlan:
+    """What is evaluated, during training and by `eval`.
+
+    Attributes:
+      tasks: seqio tasks; each one's own metrics are used.
+      batch_size: clips at a time.
+      split: of the tasks.
+      max_clips: at most so many clips of each, None for all.
+      workers: processes that decode.
+    """
+
+    tasks: Sequence[str]
+    batch_size: int
+    split: str = "validation"
+    max_clips: int | None = None
+    workers: int = 1
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Trainer:
+    """How it is trained.
+
+    Attributes:
+      steps: in all.
+      optimizer: with its schedule.
+      seed: of parameters, order of the data, dropout and masking.
+      clip_norm: largest norm of the gradients; the paper does not state one.
+      log_every: steps between lines of `metrics.jsonl`.
+      checkpoint_every: steps between checkpoints.
+      evaluate_every: steps between evaluations.
+      keep: newest checkpoints kept.
+    """
+
+    steps: int
+    optimizer: Optimizer
+    seed: int
+    clip_norm: float
+    log_every: int
+    checkpoint_every: int
+    evaluate_every: int
+    keep: int = 2
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """One experiment, as one gin file states it.
+
+    Attributes:
+      name: of the run, for people.
+      model: builds the model; called under the seed, so that a spec fixes its parameters.
+      converter: from references to batches; holds the shape of an example and the vocabulary.
+      training: what is trained on.
+      evaluation: what is evaluated.
+      trainer: how.
+
+    Raises:
+      ValueError: on construction, where parts do not fit each other.
+    """
+
+    name: str
+    model: Callable[[], Mirasol]
+    converter: Converter
+    training: TrainingData
+    evaluation: EvaluationPlan
+    trainer: Trainer
+
+    def build_model(self, device: str = "cpu") -> Mirasol:
+        """Builds the model with the parameters that the seed fixes.
+
+        Raises:
+          ValueError: the vocabulary has more pieces than the decoder.
+        """
+        torch.manual_seed(self.trainer.seed)
+        with torch.device(device):
+            model = self.model()
+        pieces, room = self.converter.vocabulary.size, model.text_decoder.vocab_size
+        if pieces > room:
+            raise ValueError(
+                f"the vocabulary has {pieces} pieces and TextDecoder.vocab_size is {room}; "
+                f"set VOCAB_SIZE to at least {pieces}"
+            )
+        return model
+
+    def check(self) -> None:
+        """Looks up every task and split; makes the data of tasks that make their own.
+
+        Raises:
+          ValueError: a task or a split that is not there; names the nearest.
+        """
+        with self._task_service() as service:
+            for stage in self.training.stages:
+                service.check(stage.task, self.training.split)
+            for task in self.evaluation.tasks:
+                service.check(task, self.evaluation.split)
+
+    def describe(self) -> str:
+        """Returns parameters, token counts and shapes as text, without data or training."""
+        from mirasol.describe import describe
+
+        return describe(self)
+
+    def train(self, workdir: Path, runtime: str) -> None:
+        """Trains in `workdir`, going on from its newest checkpoint if there is one."""
+        from mirasol.session import Session
+
+        with Session.open(self, workdir, runtime) as session:
+            session.train()
+
+    def evaluate(
+        self,
+        workdir: Path,
+        runtime: str,
+        tasks: Sequence[str] | None = None,
+        split: str | None = None,
+    ) -> dict[str, dict[str, float]]:
+        """Evaluates the newest checkpoint: task -> metric -> value; writes `eval/` files.
+
+        Raises:
+          ValueError: no checkpoint, or an unknown task or split.
+        """
+        from mirasol.session import Session
+
+        tasks = tasks or self.evaluation.tasks
+        split = split or self.evaluation.split
+        with Session.open(self, workdir, runtime) as session:
+            for task in tasks:
+                session.service.check(task, split)
+            session.restore_model()
+            return {task: session.evaluate(task, split) for task in tasks}
+
+    def infer_video(self, workdir: Path, runtime: str, video: Path, question: str) -> str:
+        """Answers one question about one media file with the newest checkpoint.
+
+        Raises:
+          ValueError: no checkpoint; a missing or broken file.
+        """
+        from mirasol.session import Session
+
+        asked = Question(id="0", prompt=question, answer="", type="", row={})
+        clip = ClipReference(str(video), None, None, (asked,), "the command line")
+        batch = self.converter.batch([self.converter.example(clip, clip.questions)])
+        with Session.open(self, workdir, runtime) as session:
+            session.restore_model()
+            ids_BQR = session.generate(batch)
+        return self.converter.vocabulary.decode(ids_BQR[0, 0].tolist())
+
+    def infer_task(self, workdir: Path, runtime: str, task: str, split: str, output: Path) -> int:
+        """Writes an answer to every question of a split as JSON lines; returns how many.
+
+        Raises:
+          ValueError: no checkpoint, or an unknown task or split.
+        """
+        from mirasol.session import Session
+
+        with Session.open(self, workdir, runtime) as session:
+            session.service.check(task, split)
+            session.restore_model()
+            return session.write_predictions(task, split, output)
+
+    @contextlib.contextmanager
+    def _task_service(self) -> Iterator:
+        from mirasol.data.task_service import TaskService
+
+        service = TaskService()
+        try:
+            yield service
+        finally:
+            service.close()

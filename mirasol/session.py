@@ -1,0 +1,168 @@
+"""A session: an experiment opened in a working directory on a runtime.
+
+    workdir/  metrics.jsonl  logs/  checkpoints/  eval/<task>-<split>.json
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from absl import logging
+
+from mirasol.batch import Batch
+from mirasol.checkpoint.manager import CheckpointManager
+from mirasol.data.loader import evaluation_batches, training_batches
+from mirasol.data.task_service import TaskService
+from mirasol.evaluation.evaluator import evaluate
+from mirasol.evaluation.predictions import Batches, predict, whole_file
+from mirasol.experiment import Experiment
+from mirasol.runtime.base import Runtime
+from mirasol.runtime.select import open_runtime
+from mirasol.training.hooks import Every, Hook, Log
+from mirasol.training.loop import train
+from mirasol.training.writers import MetricsWriter
+
+
+class Session:
+    """An open experiment. Made by `Session.open`, which also closes what it holds.
+
+    Attributes:
+      experiment: the specification.
+      workdir: everything is written below it.
+      runtime: where tensors live.
+      service: answers for seqio's tasks, from a process of its own.
+      model: placed on the runtime.
+      step: of the parameters in the model.
+    """
+
+    def __init__(
+        self, experiment: Experiment, workdir: Path, runtime: Runtime, service: TaskService
+    ):
+        self.experiment = experiment
+        self.workdir = workdir
+        self.runtime = runtime
+        self.service = service
+        self.model = runtime.place(experiment.build_model())
+        self.checkpoints = CheckpointManager(workdir / "checkpoints", experiment.trainer.keep)
+        self.step = 0
+        self._generate = runtime.compile(self.model.generate)
+
+    @classmethod
+    @contextlib.contextmanager
+    def open(cls, experiment: Experiment, workdir: Path, runtime: str) -> Iterator[Session]:
+        """Opens the runtime, builds the model, and starts the process in which seqio lives."""
+        opened = open_runtime(runtime)
+        service = TaskService()
+        try:
+            yield cls(experiment, workdir, opened, service)
+        finally:
+            service.close()
+
+    def train(self) -> None:
+        """Trains to the last step, from the newest checkpoint if there is one."""
+        trainer, data = self.experiment.trainer, self.experiment.training
+        optimizer = trainer.optimizer.build(self.model, self.runtime.optimizer_options())
+        self.step = self._restore(optimizer)
+        writer = MetricsWriter(self.workdir, self.step)
+        batches = training_batches(
+            stages=data.stages,
+            split=data.split,
+            converter=self.experiment.converter,
+            batch_size=data.batch_size,
+            seed=trainer.seed,
+            shuffle=data.shuffle,
+            workers=data.workers,
+            first_batch=self.step,
+        )
+        with contextlib.closing(writer), contextlib.closing(batches):
+            train(
+                model=self.model,
+                optimizer=optimizer,
+                recipe=trainer.optimizer,
+                batches=batches,
+                runtime=self.runtime,
+                hooks=self._hooks(optimizer, writer),
+                first_step=self.step,
+                last_step=trainer.steps,
+                seed=trainer.seed,
+                clip_norm=trainer.clip_norm,
+            )
+
+    def evaluate(self, task: str, split: str) -> dict[str, float]:
+        """Answers a split by generation; returns the task's metrics and writes them to `eval/`."""
+        metrics = evaluate(
+            generate=self.generate,
+            batches=self._evaluation_batches(task, split),
+            vocabulary=self.experiment.converter.vocabulary,
+            score=lambda targets, predictions: self.service.score(task, targets, predictions),
+            task=task,
+            split=split,
+            step=self.step,
+            directory=self.workdir / "eval",
+            total=self.experiment.evaluation.max_clips,
+        )
+        logging.info("step %d, %s %s: %s", self.step, task, split, metrics)
+        return metrics
+
+    def generate(self, batch: Batch) -> torch.Tensor:
+        """Answers the questions of a batch on the host: int64 ids [B, Q, R], on the host."""
+        self.model.eval()
+        with self.runtime.autocast():
+            return self._generate(self.runtime.transfer(batch)).cpu()
+
+    def restore_model(self) -> None:
+        """Loads the newest checkpoint's parameters.
+
+        Raises:
+          ValueError: there is no checkpoint.
+        """
+        self.step = self.checkpoints.restore_model(self.model)
+
+    def write_predictions(self, task: str, split: str, output: Path) -> int:
+        """Writes a JSON line an answer; the file appears whole or not at all."""
+        count = 0
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(output) as file:
+            for prediction in predict(
+                generate=self.generate,
+                batches=self._evaluation_batches(task, split),
+                vocabulary=self.experiment.converter.vocabulary,
+                title=f"{task} {split}",
+                total=None,
+            ):
+                file.write(json.dumps(prediction.row(), ensure_ascii=False) + "\n")
+                count += 1
+        return count
+
+    def _hooks(self, optimizer: torch.optim.Optimizer, writer: MetricsWriter) -> list[Hook]:
+        """The checkpoint comes last: when it is there, everything before it is written."""
+        trainer = self.experiment.trainer
+        log = Log(
+            interval=trainer.log_every,
+            first_step=self.step,
+            last_step=trainer.steps,
+            batch_size=self.experiment.training.batch_size,
+            rate=trainer.optimizer.schedule,
+            fetch=self.runtime.scalars,
+            writer=writer,
+        )
+
+        def evaluate_all(step: int) -> None:
+            self.step = step
+            plan = self.experiment.evaluation
+            for task in plan.tasks:
+                writer.write(step, plan.split, self.evaluate(task, plan.split), task)
+            log.restart_clock()
+
+        def save(step: int) -> None:
+            self.checkpoints.save_training(step, self.model, optimizer)
+
+        return [
+            log,
+            Every(trainer.evaluate_every, trainer.steps, evaluate_all),
+            Every(trainer.checkpoint_every, trainer.steps, save),
+        ]

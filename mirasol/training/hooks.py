@@ -1,0 +1,93 @@
+"""What happens between steps: the log, the evaluation, the checkpoint."""
+
+from __future__ import annotations
+
+import abc
+import time
+from collections.abc import Callable, Mapping
+
+import torch
+from tqdm import tqdm
+
+from mirasol.training.writers import MetricsWriter
+
+
+class Hook(abc.ABC):
+    """Something that is called after every step, in the order in which hooks are listed."""
+
+    @abc.abstractmethod
+    def after_step(self, step: int, values: Mapping[str, torch.Tensor]) -> None:
+        """Acts on step number `step` (the first is 1) and its values, scalars on the device."""
+
+    def close(self) -> None:
+        """Is called once when the loop ends, also when it ends by an exception."""
+
+
+class Every(Hook):
+    """Calls an action with the step each `interval` steps and at the last one."""
+
+    def __init__(self, interval: int, last_step: int, action: Callable[[int], None]):
+        self.interval = interval
+        self.last_step = last_step
+        self.action = action
+
+    def after_step(self, step: int, values: Mapping[str, torch.Tensor]) -> None:
+        """Acts when the step is due."""
+        if step == self.last_step or step % self.interval == 0:
+            self.action(step)
+
+
+class Log(Hook):
+    """Writes the values' means over each interval, and keeps the progress line alive.
+
+    Values stay on the device until the interval ends, so that the host never waits for one step.
+
+    Args:
+      interval: steps between lines.
+      first_step: steps already done.
+      last_step: where the run ends.
+      batch_size: clips a step.
+      rate: learning rate of a step, for the log.
+      fetch: brings a dict of device scalars to the host in one transfer.
+      writer: of the run.
+    """
+
+    def __init__(
+        self,
+        *,
+        interval: int,
+        first_step: int,
+        last_step: int,
+        batch_size: int,
+        rate: Callable[[int], float],
+        fetch: Callable[[Mapping[str, torch.Tensor]], dict[str, float]],
+        writer: MetricsWriter,
+    ):
+        self.interval, self.last_step = interval, last_step
+        self.batch_size, self.rate, self.fetch, self.writer = batch_size, rate, fetch, writer
+        self.sums: dict[str, torch.Tensor] = {}
+        self.count = 0
+        self.since_s = time.monotonic()
+        self.bar = tqdm(
+            total=last_step, initial=first_step, unit="step", desc="train", dynamic_ncols=True
+        )
+
+    def after_step(self, step: int, values: Mapping[str, torch.Tensor]) -> None:
+        """Adds up, and writes when the interval ends."""
+        self.sums = {name: self.sums.get(name, 0.0) + value for name, value in values.items()}
+        self.count += 1
+        self.bar.update()
+        if step == self.last_step or step % self.interval == 0:
+            self._write(step)
+
+    def close(self) -> None:
+        """Ends the progress line."""
+        self.bar.close()
+
+    def _write(self, step: int) -> None:
+        means = self.fetch({name: total / self.count for name, total in self.sums.items()})
+        examples_per_s = self.batch_size * self.count / (time.monotonic() - self.since_s)
+        extra = {"learning_rate": self.rate(step - 1), "examples_per_s": examples_per_s}
+        self.writer.write(step, "train", means | extra)
+        self.bar.set_postfix_str(f"loss {means['loss']:.4f}, {examples_per_s:.0f} examples/s")
+        self.sums, self.count, self.since_s = {}, 0, time.monotonic()

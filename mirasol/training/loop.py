@@ -1,0 +1,67 @@
+"""The loop. It reads as prose; everything that it does between steps is a hook."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import nn
+
+from mirasol.batch import Batch
+from mirasol.runtime.base import Runtime
+from mirasol.training.hooks import Hook
+from mirasol.training.optimizers import Optimizer
+from mirasol.training.step import train_step
+
+
+def step_seed(seed: int, step: int) -> int:
+    """Returns the seed of one step's randomness; a run resumed at any step draws the same."""
+    return (seed * 1_000_003 + step) % 2**31
+
+
+def train(
+    *,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    recipe: Optimizer,
+    batches: Iterator[Batch],
+    runtime: Runtime,
+    hooks: Sequence[Hook],
+    first_step: int,
+    last_step: int,
+    seed: int,
+    clip_norm: float,
+) -> None:
+    """Trains from `first_step` steps done to `last_step`.
+
+    Args:
+      model: placed by the runtime.
+      optimizer: built by `recipe` on the model.
+      recipe: sets the learning rate of each step.
+      batches: the first one is that of step `first_step`; on the host.
+      runtime: where the step runs.
+      hooks: called after every step, in order; closed at the end in any case.
+      first_step: steps already done.
+      last_step: steps in all.
+      seed: of the run.
+      clip_norm: largest norm of the gradients.
+    """
+
+    @runtime.compile
+    def step_function(batch: Batch) -> dict[str, torch.Tensor]:
+        with runtime.autocast():
+            return train_step(model, optimizer, batch, clip_norm)
+
+    with contextlib.ExitStack() as stack:
+        for hook in hooks:
+            stack.callback(hook.close)
+        for step in range(first_step, last_step):
+            batch = runtime.transfer(next(batches))
+            model.train()
+            runtime.seed(step_seed(seed, step))
+            recipe.set_rate(optimizer, step)
+            values = step_function(batch)
+            runtime.end_step()
+            for hook in hooks:
+                hook.after_step(step + 1, values)

@@ -1,0 +1,194 @@
+import dataclasses
+
+import pytest
+import torch
+
+from mirasol.batch import EOS_ID, PAD_ID
+from mirasol.models.latent import LatentModel
+from tests.models.builders import SHAPE, build_model, random_batch
+
+
+def changed(batch, **values):
+    return dataclasses.replace(batch, **values)
+
+
+@pytest.mark.parametrize("earlier_chunks", [True, False])
+def test_a_chunk_depends_on_no_later_one(earlier_chunks):
+    """By gradient: h_t moves with the media of chunks up to t, and only with those."""
+    model = build_model(earlier_chunks=earlier_chunks).eval()
+    batch = random_batch()
+    audio = batch.audio_BTAS.clone().requires_grad_()
+    h_BTMD = model.encode(changed(batch, audio_BTAS=audio)).h_BTMD
+    for t in range(SHAPE.chunks):
+        (gradient,) = torch.autograd.grad(h_BTMD[:, t].square().sum(), audio, retain_graph=True)
+        reach_T = gradient.abs().amax(dim=(0, 2, 3))
+        assert (reach_T[: t + 1] > 0).all(), (t, reach_T)
+        assert (reach_T[t + 1 :] == 0).all(), (t, reach_T)
+
+
+def test_the_pictures_of_a_later_chunk_change_nothing_earlier():
+    model, batch = build_model().eval(), random_batch()
+    video = batch.video_BTFHWC.clone()
+    video[:, 2] = 255 - video[:, 2]
+    before = model.encode(batch).h_BTMD
+    after = model.encode(changed(batch, video_BTFHWC=video)).h_BTMD
+    torch.testing.assert_close(before[:, :2], after[:, :2])
+    assert not torch.allclose(before[:, 2], after[:, 2])
+
+
+def test_a_combiner_on_each_chunk_alone_sees_no_earlier_chunk():
+    model, batch = build_model(earlier_chunks=False).eval(), random_batch()
+    audio = batch.audio_BTAS.clone().requires_grad_()
+    x_BTMD = model.encode(changed(batch, audio_BTAS=audio)).x_BTMD
+    (gradient,) = torch.autograd.grad(x_BTMD[:, 1].square().sum(), audio)
+    assert (gradient.abs().amax(dim=(0, 2, 3)) > 0).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("present", ["has_video_BT", "has_audio_BT"])
+def test_absent_media_have_no_influence(present):
+    model, batch = build_model().eval(), random_batch()
+    batch = changed(batch, **{present: torch.zeros_like(batch.has_video_BT)})
+    other = random_batch(seed=1)
+    media = "video_BTFHWC" if present == "has_video_BT" else "audio_BTAS"
+    swapped = changed(batch, **{media: getattr(other, media)})
+    torch.testing.assert_close(model(batch), model(swapped), rtol=0, atol=0)
+    # The other modality still matters.
+    rest = "audio_BTAS" if media == "video_BTFHWC" else "video_BTFHWC"
+    moved = model(changed(batch, **{rest: getattr(other, rest)}))["text_loss"]
+    assert moved != model(batch)["text_loss"]
+
+
+def test_a_clip_with_nothing_in_it_still_has_finite_losses_and_gradients():
+    model, batch = build_model(), random_batch()
+    nothing = torch.zeros_like(batch.has_video_BT)
+    losses = model(changed(batch, has_video_BT=nothing, has_audio_BT=nothing))
+    assert losses["latent_loss"] == 0
+    assert losses["reconstruction_loss"] == 0
+    losses["loss"].backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is None or parameter.grad.isfinite().all(), name
+
+
+def test_chunks_after_a_short_clip_do_not_reach_the_answer():
+    model, batch = build_model().eval(), random_batch()
+    first = torch.tensor([True, True, False]).expand(2, -1)
+    short = changed(batch, has_video_BT=first, has_audio_BT=first)
+    other = random_batch(seed=1)
+    video, audio = short.video_BTFHWC.clone(), short.audio_BTAS.clone()
+    video[:, 2], audio[:, 2] = other.video_BTFHWC[:, 2], other.audio_BTAS[:, 2]
+    moved = changed(short, video_BTFHWC=video, audio_BTAS=audio)
+    torch.testing.assert_close(model(short), model(moved), rtol=0, atol=0)
+
+
+def test_questions_of_a_clip_equal_examples_of_their_own():
+    model, batch = build_model().eval(), random_batch()
+    alone = [
+        changed(
+            batch,
+            prompt_BQP=batch.prompt_BQP[:, q : q + 1],
+            answer_BQR=batch.answer_BQR[:, q : q + 1],
+            question_BQ=batch.question_BQ[:, q : q + 1],
+        )
+        for q in range(SHAPE.questions)
+    ]
+
+    def logits(some):
+        return model.text_decoder(
+            model.remember(model.encode(some)), some.prompt_BQP, some.answer_BQR
+        )
+
+    torch.testing.assert_close(logits(batch), torch.cat([logits(one) for one in alone], dim=1))
+
+
+def test_the_total_is_the_weighted_sum_of_three_losses():
+    losses = build_model().eval()(random_batch())
+    expected = (
+        10 * losses["text_loss"] + 2 * losses["latent_loss"] + 3 * losses["reconstruction_loss"]
+    )
+    torch.testing.assert_close(losses["loss"], expected)
+
+
+def test_the_latent_loss_leaves_its_target_alone_unless_asked():
+    batch = random_batch()
+
+    def last_chunk_gradient(detach):
+        model = build_model().eval()
+        model.detach_target = detach
+        audio = batch.audio_BTAS.clone().requires_grad_()
+        loss = model(changed(batch, audio_BTAS=audio))["latent_loss"]
+        return torch.autograd.grad(loss, audio)[0][:, -1].abs().max()
+
+    # The last chunk is a target only: nothing is predicted from it.
+    assert last_chunk_gradient(True) == 0
+    assert last_chunk_gradient(False) > 0
+
+
+def test_cached_generation_equals_running_everything_again():
+    model, batch = build_model(seed=3).eval(), random_batch()
+    # Weights of order 1 make the answers differ between questions.
+    torch.manual_seed(5)
+    with torch.no_grad():
+        for parameter in model.text_decoder.parameters():
+            parameter.copy_(torch.randn_like(parameter) * 0.5)
+    ids_BQR = model.generate(batch)
+    memory = model.remember(model.encode(batch))
+    expected = torch.zeros_like(ids_BQR)
+    for slot in range(SHAPE.answer_length):
+        logits_BQRV = model.text_decoder(memory, batch.prompt_BQP, expected)
+        best_BQ = logits_BQRV[:, :, slot].argmax(-1)
+        ended_BQ = (expected[:, :, :slot] == EOS_ID).any(-1)
+        expected[:, :, slot] = torch.where(ended_BQ, PAD_ID, best_BQ)
+    assert torch.equal(ids_BQR, expected)
+    assert len(ids_BQR.flatten(0, 1).unique(dim=0)) > 1
+
+
+def test_padding_of_the_prompt_changes_no_answer():
+    model, batch = build_model(seed=3).eval(), random_batch()
+    padded = changed(batch, prompt_BQP=torch.nn.functional.pad(batch.prompt_BQP, (0, 3)))
+    torch.testing.assert_close(model(batch), model(padded))
+    assert torch.equal(model.generate(batch), model.generate(padded))
+
+
+def test_answer_tokens_see_no_later_ones():
+    model, batch = build_model().eval(), random_batch()
+    memory = model.remember(model.encode(batch))
+    other = batch.answer_BQR.clone()
+    other[..., 2:] = 7
+    before = model.text_decoder(memory, batch.prompt_BQP, batch.answer_BQR)
+    after = model.text_decoder(memory, batch.prompt_BQP, other)
+    torch.testing.assert_close(before[:, :, :3], after[:, :, :3])
+    assert not torch.allclose(before[:, :, 3], after[:, :, 3])
+
+
+def test_more_frames_need_no_more_parameters():
+    # No part is told the number of chunks; the same model takes three times as many.
+    model, batch = build_model().eval(), random_batch()
+    longer = {
+        name: getattr(batch, name).repeat_interleave(3, dim=1)
+        for name in ("video_BTFHWC", "audio_BTAS", "has_video_BT", "has_audio_BT")
+    }
+    losses = model(changed(batch, **longer))
+    assert losses["loss"].isfinite()
+
+
+def test_masking_replaces_its_share_of_tokens_in_training_alone():
+    torch.manual_seed(0)
+    latent = LatentModel(width=8, layers=1, heads=2, tokens=50, mask_ratio=0.3)
+    x_BTMD = torch.zeros(10, 20, 50, 8)
+    masked = (latent._mask(x_BTMD) != 0).any(-1).float().mean()
+    assert 0.28 < masked < 0.32
+    assert latent.eval()._mask(x_BTMD) is x_BTMD
+
+
+def test_parts_that_do_not_fit_are_named():
+    with pytest.raises(ValueError, match=r"keeps 5 tokens.*expects 4.*one macro"):
+        model = build_model()
+        type(model)(
+            video_encoder=model.video_encoder,
+            audio_encoder=model.audio_encoder,
+            combiner=model.combiner,
+            latent_model=LatentModel(width=24, layers=1, heads=2, tokens=4),
+            reconstruction=model.reconstruction,
+            text_decoder=model.text_decoder,
+            loss_weights=model.loss_weights,
+        )
