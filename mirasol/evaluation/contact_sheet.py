@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,11 +30,12 @@ class ContactSheet(Observer):
             clip = predictions[0].clip
             key = (clip.media, clip.start_s, clip.end_s)
             if key not in self._rows:
+                chosen = varied(predictions, self._questions, turn=len(self._rows))
                 self._rows[key] = SheetClip.from_arrays(
                     clip_title(clip),
                     batch.video_BTFHWC[b].numpy(),
                     batch.audio_BTAS[b].numpy(),
-                    [_sheet_answer(each) for each in varied(predictions, self._questions)],
+                    [_sheet_answer(each) for each in chosen],
                 )
 
     def finish(self) -> None:
@@ -49,16 +51,18 @@ def clip_title(clip: ClipReference) -> str:
     return f"{Path(clip.media).name}, {clip.start_s or 0:g} s to {end}"
 
 
-def varied(predictions: Sequence[Prediction], count: int) -> list[Prediction]:
-    """Returns up to `count` predictions, of as many types as there are, right or wrong alike."""
-    turns: dict[str, int] = {}
-    ranked = []
-    for place, prediction in enumerate(predictions):
-        turn = turns.get(prediction.question.type, 0)
-        turns[prediction.question.type] = turn + 1
-        ranked.append((turn, place, prediction))
-    chosen = sorted(ranked, key=lambda each: each[:2])[:count]
-    return [prediction for _, _, prediction in chosen]
+def varied(predictions: Sequence[Prediction], count: int, turn: int) -> list[Prediction]:
+    """Returns up to `count` predictions of as many types as there are, right or wrong alike.
+
+    Within a type the choice begins at place `turn`, so that rows of a sheet, each with its own
+    turn, do not all ask the same.
+    """
+    by_type: dict[str, list[Prediction]] = {}
+    for prediction in predictions:
+        by_type.setdefault(prediction.question.type, []).append(prediction)
+    turned = [group[turn % len(group) :] + group[: turn % len(group)] for group in by_type.values()]
+    rounds = itertools.zip_longest(*turned)
+    return [each for one_of_each in rounds for each in one_of_each if each is not None][:count]
 
 
 def _sheet_answer(prediction: Prediction) -> SheetAnswer:

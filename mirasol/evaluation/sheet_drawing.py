@@ -135,7 +135,7 @@ def _draw_clip(figure: Figure, clip: SheetClip, top: float, loudness: np.ndarray
     for f, frame_HWC in enumerate(clip.frames_FHWC):
         span = (f * chunks / FRAMES, (f + 1) * chunks / FRAMES)
         frames.imshow(frame_HWC, extent=(*span, 0, 1), aspect="auto", interpolation="nearest")
-        frames.axvline(span[1], color=FAINT, linewidth=0.6)
+        frames.axvline(span[1], color="white", linewidth=0.7)
     frames.set_xlim(0, chunks)
     sound = _axes(figure, top - 0.2 - FRAMES_HEIGHT - 0.04, SOUND_HEIGHT)
     sound.imshow(
@@ -166,10 +166,10 @@ def _mark_chunks(frames: Axes, sound: Axes, chunks: int) -> None:
         sound.tick_params(axis="x", length=2, color=FAINT)
         return
     for border in range(1, chunks):
-        sound.axvline(border, color="white", linewidth=2.0)
+        sound.axvline(border, color="white", linewidth=3.0)
         # Where the chunks do not divide the frames, a line would cut a frame in two.
         if border * FRAMES % chunks == 0:
-            frames.axvline(border, color="white", linewidth=2.0)
+            frames.axvline(border, color="white", linewidth=3.0)
     sound.set_xticks(
         [chunk + 0.5 for chunk in range(chunks)],
         labels=[f"chunk {chunk + 1}" if chunks <= 8 else str(chunk + 1) for chunk in range(chunks)],
