@@ -1,0 +1,197 @@
+"""From a reference to tensors: decoding, spectrogram and tokens at fixed sizes.
+
+The road after shuffle, mixture and shard (references.py):
+
+    ClipReference -> pictures on screen at T*F times, uint8 -> video_TFHWC
+                  -> sound -> T*A log-mel columns           -> audio_TAS
+    Questions     -> ids                                    -> prompt_QP, answer_QR
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+
+from mirasol.batch import EOS_ID, Batch, ExampleShape
+from mirasol.data.media import MediaError, MediaFile
+from mirasol.data.references import ClipReference, Question
+from mirasol.data.spectrogram import LogMel
+from mirasol.data.vocabulary import Vocabulary
+
+# The frames of a chunk that the clip just misses are still asked for within it.
+_LAST_S = 1e-3
+
+Example = dict[str, np.ndarray]
+Clip = dict[str, np.ndarray]
+"""video_TFHWC, audio_TAS, has_video_T and has_audio_T of a clip: an example without questions."""
+
+
+class Converter:
+    """Turns references into examples, and examples into a batch.
+
+    Args:
+      shape: the sizes of an example.
+      vocabulary: text to ids.
+      frame_rate: frames a second; the T*F frames start at the clip's beginning, what is beyond them
+        is not used, and chunks past the clip's end are marked absent. None spreads the T*F frames
+        evenly over the clip, however long it is.
+      spectrogram: sound to columns; its bins must be the shape's.
+      video: False leaves the pictures absent and decodes none.
+      audio: False leaves the sound absent and decodes none. A file without a track of sound, or of
+        pictures, gives the same.
+      cache_bytes: memory that this process spends on keeping decoded clips, first come first kept;
+        decoding is deterministic, so a small set is decoded once and later epochs cost nothing.
+
+    Raises:
+      ValueError: if the spectrogram and the shape disagree, or a number is out of range.
+    """
+
+    def __init__(
+        self,
+        shape: ExampleShape,
+        vocabulary: Vocabulary,
+        frame_rate: float | None,
+        spectrogram: LogMel,
+        video: bool = True,
+        audio: bool = True,
+        cache_bytes: int = 0,
+    ) -> None:
+        if spectrogram.mel_bins != shape.mel_bins:
+            raise ValueError(
+                f"LogMel.mel_bins is {spectrogram.mel_bins} and ExampleShape.mel_bins "
+                f"{shape.mel_bins}: they must be equal"
+            )
+        if (frame_rate is not None and frame_rate <= 0) or cache_bytes < 0:
+            raise ValueError(
+                f"Converter(frame_rate={frame_rate}, cache_bytes={cache_bytes}): the rate must be "
+                "above 0 Hz or None, the cache at least 0 bytes"
+            )
+        self.shape = shape
+        self.vocabulary = vocabulary
+        self._frame_rate = frame_rate
+        self._spectrogram = spectrogram
+        self._use_video, self._use_audio = video, audio
+        self._cache_bytes = cache_bytes
+        self._cache: dict[tuple, Clip] = {}
+
+    def example(self, reference: ClipReference, questions: Sequence[Question]) -> Example:
+        """Returns one example: the clip and at most Q of its questions, named as in `Batch`.
+
+        Prompts longer than P keep their last P tokens, answers longer than R their first R - 1;
+        every answer ends in the end token. Slots without a question are marked so.
+
+        Raises:
+          MediaError: the file is missing or broken; it names the annotation row.
+        """
+        clip = self.decode(reference)
+        shape = self.shape
+        assert len(questions) <= shape.questions, (len(questions), shape.questions)
+        prompt_QP = np.zeros((shape.questions, shape.prompt_length), np.int64)
+        answer_QR = np.zeros((shape.questions, shape.answer_length), np.int64)
+        for slot, question in enumerate(questions):
+            prompt = self.vocabulary.encode(question.prompt)[-shape.prompt_length :]
+            answer = self.vocabulary.encode(question.answer)[: shape.answer_length - 1]
+            prompt_QP[slot, : len(prompt)] = prompt
+            answer_QR[slot, : len(answer) + 1] = [*answer, EOS_ID]
+        question_Q = np.arange(shape.questions) < len(questions)
+        return clip | {
+            "prompt_QP": prompt_QP,
+            "answer_QR": answer_QR,
+            "question_Q": question_Q,
+        }
+
+    def batch(self, examples: Sequence[Mapping[str, np.ndarray]]) -> Batch:
+        """Returns examples stacked: `video_TFHWC` of each becomes `video_BTFHWC`."""
+
+        def stacked(name: str) -> torch.Tensor:
+            return torch.from_numpy(np.stack([example[name] for example in examples]))
+
+        return Batch(
+            video_BTFHWC=stacked("video_TFHWC"),
+            audio_BTAS=stacked("audio_TAS"),
+            has_video_BT=stacked("has_video_T"),
+            has_audio_BT=stacked("has_audio_T"),
+            prompt_BQP=stacked("prompt_QP"),
+            answer_BQR=stacked("answer_QR"),
+            question_BQ=stacked("question_Q"),
+        )
+
+    def decode(self, reference: ClipReference) -> Clip:
+        """Returns the clip's pictures and sound, from memory if they are kept there.
+
+        Raises:
+          MediaError: the file is missing or broken; it names the annotation row.
+        """
+        key = (reference.media, reference.start_s, reference.end_s)
+        clip = self._cache.get(key)
+        if clip is None:
+            try:
+                clip = self._decode(reference)
+            except MediaError as error:
+                raise MediaError(error.path, error.reason, reference.origin) from None
+            size = sum(array.nbytes for array in clip.values())
+            if size <= self._cache_bytes:
+                self._cache_bytes -= size
+                self._cache[key] = clip
+        return clip
+
+    def _decode(self, reference: ClipReference) -> Clip:
+        shape = self.shape
+        clip = _absent(shape)
+        if not (self._use_video or self._use_audio):
+            return clip
+        with MediaFile(reference.media) as media:
+            start_s, end_s = media.span(reference.start_s, reference.end_s)
+            window_s = end_s - start_s
+            if self._frame_rate is not None:
+                window_s = shape.frames / self._frame_rate
+            if self._use_video:
+                self._see(media, start_s, window_s, end_s, clip)
+            if self._use_audio:
+                self._hear(media, start_s, window_s, end_s, clip)
+        return clip
+
+    def _see(
+        self, media: MediaFile, start_s: float, window_s: float, end_s: float, clip: Clip
+    ) -> None:
+        """Fills the chunks whose first frame lies within the clip."""
+        shape = self.shape
+        end_s = min(end_s, media.video_end_s)
+        times_s = start_s + (np.arange(shape.frames) + 0.5) * (window_s / shape.frames)
+        clip["has_video_T"][:] = times_s[:: shape.chunk_frames] < end_s
+        present = int(clip["has_video_T"].sum())
+        if present:
+            wanted_s = np.minimum(times_s[: present * shape.chunk_frames], end_s - _LAST_S)
+            pictures = media.video(wanted_s, shape.image_size)
+            clip["video_TFHWC"][:present] = pictures.reshape(clip["video_TFHWC"][:present].shape)
+
+    def _hear(
+        self, media: MediaFile, start_s: float, window_s: float, end_s: float, clip: Clip
+    ) -> None:
+        """Fills the chunks whose first column lies within the clip."""
+        shape, spectrogram = self.shape, self._spectrogram
+        end_s = min(end_s, media.audio_end_s)
+        columns = shape.chunks * shape.chunk_bands
+        hop_s = window_s / columns
+        times_s = start_s + (np.arange(columns) + 0.5) * hop_s
+        clip["has_audio_T"][:] = times_s[:: shape.chunk_bands] < end_s
+        present = int(clip["has_audio_T"].sum())
+        if present:
+            wanted_s = min(end_s, start_s + present * shape.chunk_bands * hop_s)
+            margin_s = spectrogram.margin_s
+            samples = media.audio(start_s - margin_s, wanted_s + margin_s, spectrogram.sample_rate)
+            heard = spectrogram.columns(samples, hop_s, present * shape.chunk_bands)
+            clip["audio_TAS"][:present] = heard.reshape(clip["audio_TAS"][:present].shape)
+
+
+def _absent(shape: ExampleShape) -> Clip:
+    """Returns a clip with neither pictures nor sound."""
+    T, size = shape.chunks, shape.image_size
+    return {
+        "video_TFHWC": np.zeros((T, shape.chunk_frames, size, size, 3), np.uint8),
+        "audio_TAS": np.zeros((T, shape.chunk_bands, shape.mel_bins), np.float32),
+        "has_video_T": np.zeros(T, bool),
+        "has_audio_T": np.zeros(T, bool),
+    }

@@ -1,0 +1,209 @@
+"""The stream of references: the only file of the data road that imports seqio, with TensorFlow.
+
+Only data workers, the task service and task files import it. TensorFlow must stay out of the
+training process: loaded before torch_xla it aborts the process.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import itertools
+import os
+import sys
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from mirasol.data.references import ClipReference
+
+TASK_MODULES = ("mirasol.tasks",)
+"""Modules that a worker imports so that their tasks are registered."""
+
+# References are small, so whole sets fit: the order of a set of this size is a true shuffle.
+SHUFFLE_BUFFER = 100_000
+
+_BLOCK = 32
+
+FEATURES = ("media", "start", "end", "rows")
+Features = dict[str, Any]
+
+
+class UnknownTaskError(ValueError):
+    """No task or mixture has that name."""
+
+
+class UnknownSplitError(ValueError):
+    """The task has no split of that name."""
+
+
+def import_seqio():
+    """Returns the module seqio, imported in silence, its TensorFlow on one thread and no GPU.
+
+    Raises:
+      RuntimeError: torch_xla is loaded, so this is a training process.
+    """
+    if "tensorflow" not in sys.modules:
+        if "torch_xla" in sys.modules:
+            raise RuntimeError(
+                "TensorFlow was about to be imported beside torch_xla, in the training process; "
+                "load data with workers=1 or more, and ask about tasks through TaskService"
+            )
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # Its notice cannot be silenced else.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import seqio
+            import tensorflow as tf
+        tf.config.set_visible_devices([], "GPU")
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    import absl.logging
+    import seqio
+
+    absl.logging.set_verbosity(absl.logging.ERROR)
+    return seqio
+
+
+def warm_up() -> None:
+    """Imports seqio ahead of its first use."""
+    import_seqio()
+
+
+def reference_features() -> dict[str, Any]:
+    """Returns the `output_features` of a seqio task of references (see references.py)."""
+    seqio = import_seqio()
+    import tensorflow as tf
+
+    kinds = [(tf.string, 0), (tf.float32, 0), (tf.float32, 0), (tf.string, 1)]
+    return {
+        name: seqio.ContinuousFeature(dtype=dtype, rank=rank)
+        for name, (dtype, rank) in zip(FEATURES, kinds, strict=True)
+    }
+
+
+def reference_dataset(references: Iterable[ClipReference]):
+    """Returns a `tf.data.Dataset` of references, for a task's `seqio.FunctionDataSource`.
+
+    Args:
+      references: something that can be iterated over again and again.
+    """
+    import tensorflow as tf
+
+    signature = {
+        "media": tf.TensorSpec([], tf.string),
+        "start": tf.TensorSpec([], tf.float32),
+        "end": tf.TensorSpec([], tf.float32),
+        "rows": tf.TensorSpec([None], tf.string),
+    }
+    return tf.data.Dataset.from_generator(
+        lambda: (reference.to_features() for reference in references), output_signature=signature
+    )
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Returns the tail of an error: the nearest of the names, if one is near, and all of them."""
+    names = sorted(names)
+    close = difflib.get_close_matches(name, names, n=1)
+    question = f'; did you mean "{close[0]}"?' if close else ""
+    return f"{question} (there are: {', '.join(names) or 'none'})"
+
+
+def find_task(name: str, task_modules: Sequence[str] = TASK_MODULES):
+    """Returns the seqio task or mixture of that name.
+
+    Raises:
+      UnknownTaskError: there is none; the message names the nearest.
+    """
+    seqio = import_seqio()
+    for module in task_modules:
+        importlib.import_module(module)
+    names = {*seqio.TaskRegistry.names(), *seqio.MixtureRegistry.names()}
+    if name not in names:
+        raise UnknownTaskError(f'no task or mixture "{name}"{nearest(name, names)}')
+    return seqio.get_mixture_or_task(name)
+
+
+def members(provider, split: str) -> list:
+    """Returns the tasks of a mixture that have the split, or the task itself.
+
+    Raises:
+      UnknownSplitError: no member has it; the message names the nearest.
+    """
+    if split not in provider.splits:
+        raise UnknownSplitError(
+            f'task "{provider.name}" has no split "{split}"{nearest(split, provider.splits)}'
+        )
+    return [task for task in getattr(provider, "tasks", [provider]) if split in task.splits]
+
+
+def training_stream(
+    task: str, split: str, seed: int, skip: int, task_modules: Sequence[str] = TASK_MODULES
+) -> Iterator[Features]:
+    """Yields features of references without end, in an order that is a function of the seed.
+
+    Each task of a mixture goes through its whole set, newly shuffled each epoch, before any clip
+    returns; the mixture draws the tasks by their rates.
+
+    Args:
+      task: name of a task or mixture.
+      split: name of a split.
+      seed: of the order.
+      skip: number of references to leave out at the head, to resume.
+      task_modules: modules that register tasks.
+
+    Raises:
+      UnknownTaskError, UnknownSplitError: naming the nearest.
+    """
+    provider = find_task(task, task_modules)
+    tasks = members(provider, split)
+    import tensorflow as tf
+
+    tf.random.set_seed(seed)  # For preprocessors that draw at random.
+    streams = [
+        _dataset(member, split)
+        .shuffle(SHUFFLE_BUFFER, seed=seed + index, reshuffle_each_iteration=True)
+        .repeat()
+        for index, member in enumerate(tasks)
+    ]
+    dataset = streams[0]
+    if len(streams) > 1:
+        rates = [provider.get_rate(member) for member in tasks]
+        dataset = tf.data.Dataset.sample_from_datasets(streams, rates, seed=seed)
+    return _drawn(dataset.skip(skip))
+
+
+def evaluation_stream(
+    task: str, split: str, task_modules: Sequence[str] = TASK_MODULES
+) -> Iterator[Features]:
+    """Yields the features of every reference once; the tasks of a mixture take turns.
+
+    Raises:
+      UnknownTaskError, UnknownSplitError: naming the nearest.
+    """
+    tasks = members(find_task(task, task_modules), split)
+    turns = itertools.zip_longest(*(_drawn(_dataset(member, split)) for member in tasks))
+    return (features for turn in turns for features in turn if features is not None)
+
+
+def _dataset(task, split: str):
+    dataset = task.get_dataset(sequence_length=None, split=split, shuffle=False, num_epochs=1)
+    return dataset.map(lambda example: {name: example[name] for name in FEATURES})
+
+
+def _drawn(dataset) -> Iterator[Features]:
+    """Yields the elements one by one; drawn in blocks, each costs a tenth of the time."""
+    for block in dataset.ragged_batch(_BLOCK).with_options(_options()).as_numpy_iterator():
+        for index in range(len(block["media"])):
+            yield {name: block[name][index] for name in FEATURES}
+
+
+def _options():
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.deterministic = True
+    options.autotune.enabled = False
+    options.threading.private_threadpool_size = 1
+    options.threading.max_intra_op_parallelism = 1
+    return options

@@ -1,0 +1,179 @@
+"""A process in which seqio lives, to ask about tasks and to score answers.
+
+The training process must not import TensorFlow, yet wants to know a task's splits before it starts
+and its metrics when it has answers. Data sets that are made on first use are made in here too.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from mirasol.data import source
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class TaskInfo:
+    """What is known of a task without reading its media.
+
+    Attributes:
+      name: of the task or mixture.
+      splits: names of its splits.
+      num_clips: clips of each split, where the task knows without reading; else None.
+      is_mixture: whether it mixes tasks.
+      members: names of the mixed tasks; of a task, its own name.
+    """
+
+    name: str
+    splits: tuple[str, ...]
+    num_clips: dict[str, int | None]
+    is_mixture: bool
+    members: tuple[str, ...]
+
+
+class TaskService(AbstractContextManager):
+    """Answers questions about tasks from a process of its own, started when this is built.
+
+    Errors in that process are raised here with their own type and message.
+
+    Args:
+      task_modules: modules that the process imports so that their tasks are registered.
+    """
+
+    def __init__(self, task_modules: Sequence[str] = source.TASK_MODULES) -> None:
+        self._pool = ProcessPoolExecutor(
+            1, mp_context=multiprocessing.get_context("spawn"), initializer=_live_with_parent
+        )
+        self._modules = tuple(task_modules)
+        self._pool.submit(source.warm_up)  # Seconds, while the caller does other work.
+
+    def describe(self, task: str) -> TaskInfo:
+        """Returns what is known of a task or mixture.
+
+        Raises:
+          UnknownTaskError: a ValueError that names the nearest task.
+        """
+        return self._ask(_describe, task, self._modules)
+
+    def check(self, task: str, split: str) -> None:
+        """Makes sure that the task and its split exist; reads nothing.
+
+        Raises:
+          UnknownTaskError, UnknownSplitError: ValueErrors that name the nearest.
+        """
+        self._ask(_check, task, split, self._modules)
+
+    def prepare(self, task: str, split: str) -> None:
+        """Reads the split's first reference, so that a data set made on first use is made now.
+
+        Raises:
+          UnknownTaskError, UnknownSplitError: ValueErrors that name the nearest.
+          Exception: whatever reading or making the data set raises.
+        """
+        self._ask(_prepare, task, split, self._modules)
+
+    def score(
+        self, task: str, targets: list[dict[str, Any]], predictions: list[str]
+    ) -> dict[str, float]:
+        """Returns the task's metrics of some predictions.
+
+        Args:
+          task: name of a task, or of a mixture whose tasks share their metrics.
+          targets: annotation rows of the questions (`Question.row`).
+          predictions: one answer's text a question.
+
+        Raises:
+          ValueError: unknown task, no metric, different metrics in a mixture, unequal lengths.
+        """
+        if len(targets) != len(predictions):
+            raise ValueError(f"{len(targets)} targets, but {len(predictions)} predictions")
+        return self._ask(_score, task, targets, predictions, self._modules)
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _ask(self, function: Callable[..., Answer], *arguments: Any) -> Answer:
+        try:
+            return self._pool.submit(function, *arguments).result()
+        except BrokenProcessPool:
+            raise RuntimeError(
+                f"the task service's process died while it worked on {arguments[0]!r}; if the "
+                "machine is short of memory, free some"
+            ) from None
+        except Exception as error:
+            error.__cause__ = None  # The traceback of the other process, as text.
+            raise error from None
+
+
+def _live_with_parent() -> None:
+    """Ends this process when the parent is gone, also by `kill -9`; Ctrl-C is the parent's."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _describe(task: str, modules: tuple[str, ...]) -> TaskInfo:
+    provider = source.find_task(task, modules)
+    tasks = getattr(provider, "tasks", None)
+    splits = tuple(sorted(provider.splits))
+    return TaskInfo(
+        name=task,
+        splits=splits,
+        num_clips={split: _num_clips(source.members(provider, split), split) for split in splits},
+        is_mixture=tasks is not None,
+        members=tuple(each.name for each in tasks or [provider]),
+    )
+
+
+def _num_clips(tasks: list, split: str) -> int | None:
+    counts = [task.num_input_examples(split) for task in tasks]
+    return None if None in counts else sum(counts)
+
+
+def _check(task: str, split: str, modules: tuple[str, ...]) -> None:
+    source.members(source.find_task(task, modules), split)
+
+
+def _prepare(task: str, split: str, modules: tuple[str, ...]) -> None:
+    if next(source.evaluation_stream(task, split, modules), None) is None:
+        raise ValueError(f'the split "{split}" of task "{task}" is empty')
+
+
+def _score(
+    task: str, targets: list[dict[str, Any]], predictions: list[str], modules: tuple[str, ...]
+) -> dict[str, float]:
+    provider = source.find_task(task, modules)
+    tasks = getattr(provider, "tasks", [provider])
+    metrics = tasks[0].predict_metric_fns
+    if any(list(each.predict_metric_fns) != list(metrics) for each in tasks):
+        raise ValueError(
+            f'the tasks of mixture "{task}" have different metrics; score them one by one: '
+            f"{', '.join(each.name for each in tasks)}"
+        )
+    if not metrics:
+        raise ValueError(f'task "{task}" has no metric; give it metric_fns=[...] where it is made')
+    scores: dict[str, float] = {}
+    for metric in metrics:
+        scores |= {name: float(value) for name, value in metric(targets, predictions).items()}
+    return scores
