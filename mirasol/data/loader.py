@@ -105,6 +105,7 @@ def training_batches(
     seed: int,
     workers: int = 1,
     first_batch: int = 0,
+    shuffle: bool = True,
     *,
     host: int = 0,
     hosts: int = 1,
@@ -122,6 +123,7 @@ def training_batches(
       seed: of the order of clips and the choice of questions.
       workers: worker processes; 0 works in this process and imports TensorFlow there.
       first_batch: number of batches already taken.
+      shuffle: False keeps the task's own order of clips.
       host, hosts: this host takes its part of every batch.
       task_modules: modules that a worker imports so that their tasks are registered.
 
@@ -144,7 +146,7 @@ def training_batches(
     size = batch_size // hosts
     clips = slice(host * size, (host + 1) * size)
     dataset = _TrainingBatches(
-        stages, split, converter, batch_size, seed, first_batch, clips, tuple(task_modules)
+        stages, split, converter, batch_size, seed, first_batch, shuffle, clips, tuple(task_modules)
     )
     return BatchStream(dataset, workers)
 
@@ -217,6 +219,7 @@ class _TrainingBatches(_Batches):
     batch_size: int
     seed: int
     first_batch: int
+    shuffle: bool
     clips: slice
     task_modules: tuple[str, ...]
 
@@ -228,11 +231,13 @@ class _TrainingBatches(_Batches):
                 continue
             first = passed * self.batch_size
             stream = source.training_stream(
-                stage.task, self.split, self.seed, first, self.task_modules
+                stage.task, self.split, self.seed, first, self.shuffle, self.task_modules
             )
             left = None if stage.batches is None else stage.batches - passed
             for index in _count(left):
                 batch = list(islice(stream, self.batch_size))
+                if len(batch) < self.batch_size:
+                    raise ValueError(f"split {self.split!r} of task {stage.task!r} is empty")
                 yield self._thunk(number, first + index * self.batch_size, batch)
             passed = 0
 

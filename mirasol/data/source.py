@@ -6,7 +6,6 @@ training process: loaded before torch_xla it aborts the process.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import itertools
 import os
@@ -16,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from mirasol.data.references import ClipReference
+from mirasol.spelling import nearest
 
 TASK_MODULES = ("mirasol.tasks",)
 """Modules that a worker imports so that their tasks are registered."""
@@ -101,14 +101,6 @@ def reference_dataset(references: Iterable[ClipReference]):
     )
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """Returns the tail of an error: the nearest of the names, if one is near, and all of them."""
-    names = sorted(names)
-    close = difflib.get_close_matches(name, names, n=1)
-    question = f'; did you mean "{close[0]}"?' if close else ""
-    return f"{question} (there are: {', '.join(names) or 'none'})"
-
-
 def find_task(name: str, task_modules: Sequence[str] = TASK_MODULES):
     """Returns the seqio task or mixture of that name.
 
@@ -120,36 +112,50 @@ def find_task(name: str, task_modules: Sequence[str] = TASK_MODULES):
         importlib.import_module(module)
     names = {*seqio.TaskRegistry.names(), *seqio.MixtureRegistry.names()}
     if name not in names:
-        raise UnknownTaskError(f'no task or mixture "{name}"{nearest(name, names)}')
+        raise UnknownTaskError(
+            f"no task or mixture {name!r}{nearest(name, names)} (there are: {_listed(names)})"
+        )
     return seqio.get_mixture_or_task(name)
 
 
+def tasks_of(provider) -> list:
+    """Returns the tasks of a mixture; of a task, the task."""
+    return list(getattr(provider, "tasks", [provider]))
+
+
 def members(provider, split: str) -> list:
-    """Returns the tasks of a mixture that have the split, or the task itself.
+    """Returns the tasks of a mixture that have the split; of a task, the task.
 
     Raises:
       UnknownSplitError: no member has it; the message names the nearest.
     """
     if split not in provider.splits:
         raise UnknownSplitError(
-            f'task "{provider.name}" has no split "{split}"{nearest(split, provider.splits)}'
+            f"task {provider.name!r} has no split {split!r}{nearest(split, provider.splits)} "
+            f"(it has: {_listed(provider.splits)})"
         )
-    return [task for task in getattr(provider, "tasks", [provider]) if split in task.splits]
+    return [task for task in tasks_of(provider) if split in task.splits]
 
 
 def training_stream(
-    task: str, split: str, seed: int, skip: int, task_modules: Sequence[str] = TASK_MODULES
+    task: str,
+    split: str,
+    seed: int,
+    skip: int = 0,
+    shuffle: bool = True,
+    task_modules: Sequence[str] = TASK_MODULES,
 ) -> Iterator[Features]:
     """Yields features of references without end, in an order that is a function of the seed.
 
-    Each task of a mixture goes through its whole set, newly shuffled each epoch, before any clip
-    returns; the mixture draws the tasks by their rates.
+    Each task goes through its whole set, newly shuffled each epoch, before any clip returns; a
+    mixture draws from its tasks by their rates.
 
     Args:
       task: name of a task or mixture.
       split: name of a split.
       seed: of the order.
       skip: number of references to leave out at the head, to resume.
+      shuffle: False keeps the order of the tasks' sources.
       task_modules: modules that register tasks.
 
     Raises:
@@ -160,12 +166,12 @@ def training_stream(
     import tensorflow as tf
 
     tf.random.set_seed(seed)  # For preprocessors that draw at random.
-    streams = [
-        _dataset(member, split)
-        .shuffle(SHUFFLE_BUFFER, seed=seed + index, reshuffle_each_iteration=True)
-        .repeat()
-        for index, member in enumerate(tasks)
-    ]
+    streams = []
+    for index, member in enumerate(tasks):
+        epoch = _dataset(member, split)
+        if shuffle:
+            epoch = epoch.shuffle(SHUFFLE_BUFFER, seed=seed + index)
+        streams.append(epoch.repeat())
     dataset = streams[0]
     if len(streams) > 1:
         rates = [provider.get_rate(member) for member in tasks]
@@ -184,6 +190,10 @@ def evaluation_stream(
     tasks = members(find_task(task, task_modules), split)
     turns = itertools.zip_longest(*(_drawn(_dataset(member, split)) for member in tasks))
     return (features for turn in turns for features in turn if features is not None)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
 
 
 def _dataset(task, split: str):

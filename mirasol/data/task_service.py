@@ -135,14 +135,14 @@ def _live_with_parent() -> None:
 
 def _describe(task: str, modules: tuple[str, ...]) -> TaskInfo:
     provider = source.find_task(task, modules)
-    tasks = getattr(provider, "tasks", None)
+    tasks = source.tasks_of(provider)
     splits = tuple(sorted(provider.splits))
     return TaskInfo(
         name=task,
         splits=splits,
         num_clips={split: _num_clips(source.members(provider, split), split) for split in splits},
-        is_mixture=tasks is not None,
-        members=tuple(each.name for each in tasks or [provider]),
+        is_mixture=tasks != [provider],
+        members=tuple(sorted(each.name for each in tasks)),
     )
 
 
@@ -157,22 +157,22 @@ def _check(task: str, split: str, modules: tuple[str, ...]) -> None:
 
 def _prepare(task: str, split: str, modules: tuple[str, ...]) -> None:
     if next(source.evaluation_stream(task, split, modules), None) is None:
-        raise ValueError(f'the split "{split}" of task "{task}" is empty')
+        raise ValueError(f"split {split!r} of task {task!r} is empty")
 
 
 def _score(
     task: str, targets: list[dict[str, Any]], predictions: list[str], modules: tuple[str, ...]
 ) -> dict[str, float]:
     provider = source.find_task(task, modules)
-    tasks = getattr(provider, "tasks", [provider])
+    tasks = source.tasks_of(provider)
     metrics = tasks[0].predict_metric_fns
     if any(list(each.predict_metric_fns) != list(metrics) for each in tasks):
         raise ValueError(
-            f'the tasks of mixture "{task}" have different metrics; score them one by one: '
+            f"the tasks of mixture {task!r} have different metrics; score them one by one: "
             f"{', '.join(each.name for each in tasks)}"
         )
     if not metrics:
-        raise ValueError(f'task "{task}" has no metric; give it metric_fns=[...] where it is made')
+        raise ValueError(f"task {task!r} has no metric; give it metric_fns=[...] where it is made")
     scores: dict[str, float] = {}
     for metric in metrics:
         scores |= {name: float(value) for name, value in metric(targets, predictions).items()}
