@@ -1,0 +1,250 @@
+"""The only module that knows gin: files and flags -> one checked statement of an experiment.
+
+    spec = load(["runs/av_shapes_tiny.gin"], ["TRAIN_STEPS = 100"])
+    experiment = spec.build()
+
+gin refuses unknown names but lets three mistakes pass in silence, so they are looked for here:
+a binding that nothing uses (a macro or a scope misspelt), one above an `include` (lost), and the
+same one twice in a file. gin's state is global: a spec keeps its own text and restores it to
+build, so several can be loaded in one process, one after the other. What an experiment builds
+later than `build()` (its model, under a seed) it must build before the next `load` or `build`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib
+import importlib.util  # gin-config 0.5.0 uses it without importing it.
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import gin
+from gin import config_parser
+
+from mirasol import gin_messages, statements
+from mirasol.gin_files import find, shipped_folder
+from mirasol.statements import Statement
+from mirasol.wiring import (
+    MACRO,
+    Declared,
+    Reference,
+    Wiring,
+    check_parameters,
+    defaults,
+    references,
+    replace_leaves,
+)
+
+if TYPE_CHECKING:
+    from mirasol.experiment import Experiment
+
+ROOT = "mirasol.experiment.Experiment"
+_WIDTH = 100  # Characters a line, soft, of the files that are written.
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    """A checked statement of an experiment.
+
+    Attributes:
+      declared: every binding as one gin file that needs no other (`config.gin`).
+      operative: every parameter of every part that the root leads to, defaults too, as a gin
+        file (`operative_config.gin`).
+      meaning: parameter -> value as text, macros filled in: equal for equal experiments.
+      macros: name -> value.
+      root: module and class of the root.
+    """
+
+    declared: str
+    operative: str
+    meaning: Mapping[str, str]
+    macros: Mapping[str, Any]
+    root: str
+
+    def build(self) -> Experiment:
+        """Builds the experiment and all its parts, but for those it builds itself later.
+
+        Raises:
+          ValueError: a part refuses its parameters.
+        """
+        gin.clear_config()
+        gin.parse_config(self.declared)
+        gin.finalize()
+        try:
+            return gin.get_configurable(_imported(self.root))()
+        except ValueError as error:
+            raise ValueError(gin_messages.in_building(error)) from error
+
+
+def load(files: Sequence[str], bindings: Sequence[str] = (), root: str = ROOT) -> Spec:
+    """Reads gin files in order, then bindings; the last to bind a name wins.
+
+    Args:
+      files: looked for from here, then in the shipped folder.
+      bindings: "NAME = VALUE", as in a gin file.
+      root: module and class that everything is built for.
+
+    Raises:
+      ValueError: in one line, whatever is wrong: a file, a name, a value, an unused binding.
+    """
+    written = [item for name in files for item in _scan_file(find(name), ())]
+    for binding in bindings:
+        written.extend(_scan_flag(binding))
+    try:
+        _read(files, bindings)
+    except Exception as error:
+        if not gin_messages.raised_by_gin(error):
+            raise
+        names, macros = statements.names(written), statements.macros(written)
+        message = gin_messages.in_reading(error, names, macros, _lookup)
+        raise ValueError(message) from error
+    return _spec(written, root)
+
+
+def differences(ours: Spec, theirs: Spec) -> list[str]:
+    """Returns "NAME: ours, not theirs" for each difference in meaning, macros first."""
+    if ours.meaning == theirs.meaning:
+        return []
+    found = []
+    for here, there in ((ours.macros, theirs.macros), (ours.meaning, theirs.meaning)):
+        shared = [name for name in here if name in there]
+        lonely = sorted(here.keys() ^ there.keys())
+        for name in [*sorted(shared), *lonely]:
+            a, b = str(here.get(name, "unset")), str(there.get(name, "unset"))
+            if a != b:
+                found.append(f"{_short_parameter(name)}: {a}, not {b}")
+    return found
+
+
+def _spec(written: Sequence[Statement], root: str) -> Spec:
+    """Returns what gin has just read, checked."""
+    raw = gin.config._CONFIG  # gin-config 0.5.0 has no public way to list its bindings.
+    declared = {
+        key: {name: replace_leaves(_plain, value) for name, value in values.items()}
+        for key, values in raw.items()
+    }
+    wiring = Wiring([_root_reference(declared, root)], declared)
+    statements.check_used(wiring, written)
+    check_parameters(wiring)
+    operative = {
+        ("/".join(part.scope), part.reference.name): defaults(part.reference.target)
+        | {name: raw[key][name] for name, key in part.origin.items()}
+        for part in wiring.parts.values()
+    }
+    return Spec(
+        declared=gin.config_str(_WIDTH),
+        # The text of gin.operative_config_str() once everything is built, but known beforehand.
+        operative=gin.config._config_str(operative, _WIDTH),
+        meaning=wiring.meaning(),
+        macros={
+            scope: wiring.expand(values["value"])
+            for (scope, name), values in declared.items()
+            if name == MACRO
+        },
+        root=root,
+    )
+
+
+def _root_reference(declared: Declared, root: str) -> Reference:
+    target = _imported(root)
+    for _, name in declared:
+        if gin.config.ConfigurableReference(name, True).configurable.wrapped is target:
+            return Reference((), name, target, True)
+    raise ValueError(
+        f"no gin file given binds {target.__name__}: give a run, such as "
+        "--gin_file=runs/av_shapes_tiny.gin; overlays, models and data are only parts of one"
+    )
+
+
+def _plain(value: Any) -> Any:
+    if not isinstance(value, gin.config.ConfigurableReference):
+        return value
+    target = value.configurable
+    return Reference(tuple(value.scopes), target.selector, target.wrapped, value.evaluate)
+
+
+def _read(files: Sequence[str], bindings: Sequence[str]) -> None:
+    _search_shipped_folder()
+    gin.clear_config()
+    for name in files:
+        gin.parse_config_file(str(find(name)))
+    gin.parse_config(list(bindings))
+    gin.finalize()
+
+
+@functools.cache
+def _search_shipped_folder() -> None:
+    gin.add_config_file_search_path(str(shipped_folder()))
+
+
+def _imported(name: str) -> Callable[..., Any]:
+    module, _, attribute = name.rpartition(".")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def _lookup(name: str) -> Callable[..., Any] | None:
+    try:
+        return gin.config.ConfigurableReference(name, True).configurable.wrapped
+    except (ValueError, KeyError):  # Unknown, or several.
+        return None
+
+
+def _short_parameter(name: str) -> str:
+    scope, slash, rest = name.rpartition("/")
+    return scope + slash + ".".join(rest.split(".")[-2:])
+
+
+class _BareNames(config_parser.ParserDelegate):
+    """Leaves names as they are written."""
+
+    def configurable_reference(self, scoped_configurable_name, evaluate):
+        *scope, name = scoped_configurable_name.split("/")
+        return Reference(tuple(scope), name.rpartition(".")[2], object, evaluate)
+
+    def macro(self, macro_name):
+        return Reference(tuple(macro_name.split("/")), MACRO, object, True)
+
+
+def _scan_file(path: Path, within: tuple[Path, ...]) -> Iterator[Statement]:
+    if path in within:
+        raise ValueError(f"{path} includes itself, by way of {within[-1]}")
+    with path.open(encoding="utf-8") as file:
+        yield from _scan(file, lambda line: f"{path} line {line}", (*within, path))
+
+
+def _scan_flag(binding: str) -> Iterator[Statement]:
+    place = "--gin." + binding.partition("=")[0].strip()
+    return _scan(binding, lambda _: place, ())
+
+
+def _scan(
+    source: TextIO | str, place: Callable[[int], str], within: tuple[Path, ...]
+) -> Iterator[Statement]:
+    """Yields the bindings of a file and of those that it includes, in gin's own order.
+
+    Raises:
+      ValueError: no gin syntax, a name bound twice, or a binding above an include.
+    """
+    seen: dict[tuple[str, str, str], str] = {}
+    try:
+        for item in config_parser.ConfigParser(source, _BareNames()):
+            if isinstance(item, config_parser.IncludeStatement):
+                here = place(item.location.line_num)
+                if seen:
+                    raise ValueError(f"{here}: include comes first; what is bound above it is lost")
+                yield from _scan_file(find(item.filename), within)
+            elif isinstance(item, config_parser.BindingStatement):
+                here = place(item.location.line_num)
+                scope, name = item.scope, item.selector.rpartition(".")[2]
+                key = (scope, name, item.arg_name)
+                if not item.arg_name:
+                    key = ("/".join(filter(None, [scope, name])), MACRO, "value")
+                if key in seen:
+                    raise ValueError(f"{here}: bound before, in {seen[key]}; one of them is lost")
+                seen[key] = here
+                yield Statement(key, tuple(references(item.value)), here)
+    except SyntaxError as error:
+        line = error.args[1][1] if len(error.args) > 1 else 1
+        raise ValueError(gin_messages.in_syntax(error, place(line))) from error

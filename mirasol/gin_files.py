@@ -1,0 +1,62 @@
+"""Where gin files are looked for, and what each of them is called.
+
+--gin_file=runs/x.gin      ./runs/x.gin if there is one, else runs/x.gin of the shipped folder
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import mirasol
+from mirasol.spelling import closest, hint
+
+OVERLAYS = "overlays"
+
+
+def shipped_folder() -> Path:
+    """Returns the folder of the gin files that come with the package.
+
+    Installed, it lies inside the package; in a checkout beside it, where people look for it.
+    """
+    package = Path(mirasol.__file__).parent
+    installed = package / "gin"
+    return installed if installed.is_dir() else package.parent / "gin"
+
+
+def find(name: str) -> Path:
+    """Returns the gin file that `name` means.
+
+    Args:
+      name: path as given, relative to the working directory, else to the shipped folder.
+
+    Raises:
+      ValueError: there is no such file; names the nearest.
+    """
+    for candidate in (Path(name).expanduser(), shipped_folder() / name):
+        if candidate.is_file():
+            return candidate
+    raise ValueError(
+        f"no gin file {name!r}, neither from here nor in {shipped_folder()}{_nearest_file(name)}"
+    )
+
+
+def run_name(names: list[str]) -> str:
+    """Returns the stem of the last file that is not an overlay: what a run is called.
+
+    An overlay changes a run, and does not name it.
+    """
+    runs = [name for name in names if Path(name).parent.name != OVERLAYS]
+    return Path((runs or names)[-1]).stem
+
+
+def _nearest_file(name: str) -> str:
+    """Returns the hint: the file whose path looks like `name`, else whose stem does."""
+    shipped = shipped_folder()
+    known = [path.relative_to(shipped).as_posix() for path in shipped.rglob("*.gin")]
+    for folder in (Path(name).parent, Path()):
+        known += [os.path.normpath(path) for path in folder.glob("*.gin")]
+    by_stem = {Path(path).stem: path for path in known}
+    given, stem = os.path.normpath(name), Path(name).stem
+    near = closest(given, known) or by_stem.get(stem) or by_stem.get(closest(stem, by_stem), "")
+    return hint(near)

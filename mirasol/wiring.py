@@ -1,0 +1,203 @@
+"""What a set of bindings amounts to: the parts that a root leads to, and the bindings they use.
+
+    Experiment.model = @Mirasol      ->  part Mirasol, built later
+    Mirasol.combiner = @Combiner()   ->  part Combiner
+    Combiner.width = %WIDTH          ->  part WIDTH, a macro
+    WIDHT = 512                      ->  nothing leads here: a mistake
+
+A part is a configurable under a scope; it takes the bindings of that scope and of every outer
+one. A reference without a scope keeps that of the part which holds it, one with a scope replaces
+it: gin's own rule.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from mirasol.spelling import nearest
+
+MACRO = "gin.macro"
+
+Scope = tuple[str, ...]
+Key = tuple[str, str]  # (scope "a/b", configurable "module.Class")
+Declared = Mapping[Key, Mapping[str, Any]]  # key -> parameter -> value
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Reference:
+    """A value that stands for a part: `@scope/Class`, `@scope/Class()` or `%MACRO`."""
+
+    scope: Scope
+    name: str
+    target: Callable[..., Any]
+    called: bool
+
+    @property
+    def is_macro(self) -> bool:
+        """Whether this is `%NAME`."""
+        return self.name == MACRO
+
+    def __repr__(self) -> str:
+        if self.is_macro:
+            return "%" + "/".join(self.scope)
+        return f"@{'/'.join([*self.scope, self.name])}{'()' if self.called else ''}"
+
+
+@dataclasses.dataclass
+class Part:
+    """A configurable under a scope, and where each of its bound parameters is bound."""
+
+    reference: Reference
+    scope: Scope
+    called: bool
+    origin: dict[str, Key]
+
+    @property
+    def title(self) -> str:
+        """The part's name as a gin file would write it, its module left out."""
+        return short(("/".join(self.scope), self.reference.name))
+
+
+class Wiring:
+    """The parts that can be reached from a root.
+
+    Args:
+      roots: where to begin.
+      declared: every binding.
+
+    Attributes:
+      parts: (scope, configurable) -> Part, macros included.
+      used: keys of `declared` that some part takes.
+    """
+
+    def __init__(self, roots: list[Reference], declared: Declared):
+        self.declared = declared
+        self.parts: dict[tuple[Scope, str], Part] = {}
+        self.used: set[Key] = set()
+        for root in roots:
+            self._visit(root, ())
+
+    def _visit(self, reference: Reference, scope: Scope) -> None:
+        scope = reference.scope or scope
+        known = self.parts.get((scope, reference.name))
+        if known:
+            known.called |= reference.called
+            return
+        origin: dict[str, Key] = {}
+        for outer in range(len(scope) + 1):
+            key = ("/".join(scope[:outer]), reference.name)
+            if key in self.declared:
+                self.used.add(key)
+                origin.update(dict.fromkeys(self.declared[key], key))
+        part = Part(reference, scope, reference.called, origin)
+        self.parts[scope, reference.name] = part
+        for value in self.values(part).values():
+            for inner in references(value):
+                self._visit(inner, scope)
+                if not inner.called:  # Whoever receives it may call it outside any scope.
+                    self._visit(inner, ())
+
+    def values(self, part: Part) -> dict[str, Any]:
+        """Returns the part's bound parameters with their values as declared."""
+        return {name: self.declared[key][name] for name, key in part.origin.items()}
+
+    def unused(self) -> list[Key]:
+        """Returns the declared keys that no part takes."""
+        return [key for key in self.declared if key not in self.used]
+
+    def objects(self) -> list[Part]:
+        """Returns the parts that are no macros."""
+        return [part for part in self.parts.values() if not part.reference.is_macro]
+
+    def meaning(self) -> dict[str, str]:
+        """Returns every parameter's value as text, macros and plain defaults filled in.
+
+        Two sets of bindings that build the same have the same meaning, however they are written.
+        """
+        found: dict[str, str] = {}
+        for part in self.objects():
+            title = "/".join([*part.scope, part.reference.name])
+            values = defaults(part.reference.target) | self.values(part)
+            for name, value in values.items():
+                found[f"{title}.{name}"] = repr(self.expand(value))
+        return found
+
+    def expand(self, value: Any, within: tuple[str, ...] = ()) -> Any:
+        """Returns `value` with every macro in it replaced by what it stands for."""
+
+        def leaf(inner: Any) -> Any:
+            if not isinstance(inner, Reference) or not inner.is_macro:
+                return inner
+            name = "/".join(inner.scope)
+            if name in within:
+                raise ValueError(f"the macro {name} stands for itself: {' -> '.join(within)}")
+            return self.expand(self.declared[name, MACRO]["value"], (*within, name))
+
+        return replace_leaves(leaf, value)
+
+
+def check_parameters(wiring: Wiring) -> None:
+    """Raises ValueError if a part that gin calls lacks a value, or gets one it does not name.
+
+    A part that is passed on uncalled may get the rest from whoever calls it.
+    """
+    for part in wiring.objects():
+        known = _parameters(part.reference.target)
+        for name in part.origin:
+            if name not in known:  # A **kwargs would swallow it.
+                raise ValueError(f"{part.title} has no parameter {name!r}{nearest(name, known)}")
+        lacking = [name for name, default in known.items() if default is inspect.Parameter.empty]
+        for name in lacking:
+            if part.called and name not in part.origin:
+                raise ValueError(
+                    f"{part.title}.{name} has no value: bind it in a gin file, or pass "
+                    f"--gin.{part.title}.{name}=VALUE"
+                )
+
+
+def references(value: Any) -> Iterator[Reference]:
+    """Yields the references in a value, however deep."""
+    found: list[Any] = []
+    replace_leaves(found.append, value)
+    return (leaf for leaf in found if isinstance(leaf, Reference))
+
+
+def replace_leaves(change: Callable[[Any], Any], value: Any) -> Any:
+    """Returns a value of the same lists, tuples and dicts, with `change` applied to what is in."""
+    if isinstance(value, dict):
+        return {
+            replace_leaves(change, key): replace_leaves(change, inner)
+            for key, inner in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return type(value)(replace_leaves(change, inner) for inner in value)
+    return change(value)
+
+
+def defaults(target: Callable[..., Any]) -> dict[str, Any]:
+    """Returns the parameters' defaults that can be written down as a Python literal."""
+    return {name: value for name, value in _parameters(target).items() if _is_literal(value)}
+
+
+def short(key: Key) -> str:
+    """Returns how a gin file would write the key, its module left out."""
+    scope, name = key
+    return scope if name == MACRO else "/".join(filter(None, [scope, name.rpartition(".")[2]]))
+
+
+def _parameters(target: Callable[..., Any]) -> dict[str, Any]:
+    """Returns named parameters and their defaults (`inspect.Parameter.empty` for none)."""
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    found = inspect.signature(target).parameters.values()
+    return {item.name: item.default for item in found if item.kind not in variadic}
+
+
+def _is_literal(value: Any) -> bool:
+    try:
+        return bool(ast.literal_eval(repr(value)) == value)
+    except (ValueError, SyntaxError):
+        return False
