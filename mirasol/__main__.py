@@ -1,0 +1,177 @@
+"""Declarative experiments for Mirasol3B: python -m mirasol COMMAND [FLAGS].
+
+Importing this file imports nothing heavy: help answers at once, and data workers, which import it
+again when they start, stay small.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import sys
+import textwrap
+from collections.abc import Sequence
+
+from absl import flags
+
+from mirasol.spelling import nearest
+
+FAILED_BY_USER = 2  # The exit code of a command that was given something wrong.
+TRACEBACK_VARIABLE = "MIRASOL_TRACEBACK"
+
+_GIN_FLAG = re.compile(r"--?gin\.(?P<name>[^=\s]+)(?:=(?P<value>.*))?", re.DOTALL)
+
+FLAGS = {
+    "gin_file": "a gin file, from here or from the shipped folder; may be repeated",
+    "workdir": "where a run lives; train makes workdirs/<name of the gin file> by default",
+    "runtime": "auto, cpu, cuda or xla",
+    "task": "a seqio task; eval takes several, by default those of the experiment",
+    "split": "of the task; eval takes the experiment's by default",
+    "video": "a media file to ask about",
+    "question": "what to ask",
+    "output": "the file of predictions to write, a JSON object a line",
+}
+REPEATED = ("gin_file", "task")
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """What a person can type after `python -m mirasol`."""
+
+    summary: str
+    example: str
+    flags: tuple[str, ...]
+
+
+COMMANDS = {
+    "train": Command(
+        "train what gin files state; the same command again goes on after a stop",
+        "train --gin_file=runs/av_shapes_tiny.gin --gin.TRAIN_STEPS=100",
+        ("gin_file", "workdir", "runtime"),
+    ),
+    "eval": Command(
+        "evaluate the newest checkpoint of a workdir",
+        "eval --workdir=workdirs/av_shapes_tiny",
+        ("gin_file", "workdir", "runtime", "task", "split"),
+    ),
+    "infer": Command(
+        "answer a question about a media file, or every question of a split",
+        'infer --workdir=workdirs/av_shapes_tiny --video=clip.mp4 --question="what is seen?"',
+        ("gin_file", "workdir", "runtime", "video", "question", "task", "split", "output"),
+    ),
+    "describe": Command(
+        "print the wiring, sizes and shapes of an experiment, without data or training",
+        "describe --gin_file=runs/av_shapes_tiny.gin",
+        ("gin_file", "workdir"),
+    ),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command line; returns the exit code.
+
+    What a person got wrong is told in one line; other errors keep their traceback.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or {"--help", "-h", "-help", "help"} & set(arguments):
+        print(_help(), file=sys.stdout if arguments else sys.stderr)
+        return 0 if arguments else FAILED_BY_USER
+    try:
+        _run(arguments)
+    except Exception as error:
+        if os.environ.get(TRACEBACK_VARIABLE) or not _is_for_users(error):
+            raise
+        print(f"mirasol: {' '.join(str(error).split())}", file=sys.stderr)
+        return FAILED_BY_USER
+    return 0
+
+
+def _run(arguments: list[str]) -> None:
+    name = arguments[0]
+    if name not in COMMANDS:
+        known = ", ".join(COMMANDS)
+        raise ValueError(f"no command {name!r}; there are {known}{nearest(name, COMMANDS)}")
+    bindings, rest = _split_off_gin(arguments[1:])
+    given = _parsed(name, rest)
+
+    from mirasol import commands
+
+    commands.run(name, commands.Request(bindings=tuple(bindings), arguments=arguments, **given))
+
+
+def _split_off_gin(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Returns `--gin.NAME=VALUE` as bindings, for absl has no flags of any name, and the rest."""
+    bindings, rest = [], []
+    for argument in arguments:
+        found = _GIN_FLAG.fullmatch(argument)
+        if not found:
+            rest.append(argument)
+        elif not found["value"]:
+            raise ValueError(f"{argument!r} has no value: write --gin.{found['name']}=VALUE")
+        else:
+            bindings.append(f"{found['name']} = {found['value']}")
+    return bindings, rest
+
+
+def _parsed(command: str, arguments: Sequence[str]) -> dict:
+    """Returns the values of a command's flags."""
+    values = flags.FlagValues()
+    for name in COMMANDS[command].flags:
+        if name in REPEATED:
+            flags.DEFINE_multi_string(name, [], FLAGS[name], flag_values=values)
+        else:
+            default = "auto" if name == "runtime" else None
+            flags.DEFINE_string(name, default, FLAGS[name], flag_values=values)
+    values.set_gnu_getopt(True)
+    try:
+        left = values([command, *arguments])[1:]
+    except flags.UnrecognizedFlagError as error:
+        raise ValueError(_unknown_flag(command, error.flagname)) from error
+    except flags.Error as error:
+        raise ValueError(str(error)) from error
+    if left:
+        raise ValueError(
+            f"{command} takes flags alone; it does not know what to do with {left[0]!r}"
+        )
+    return {name: values[name].value for name in COMMANDS[command].flags}
+
+
+def _unknown_flag(command: str, name: str) -> str:
+    owners = [other for other, spec in COMMANDS.items() if name in spec.flags]
+    if owners:
+        return f"{command} has no flag --{name}; it belongs to {' and '.join(owners)}"
+    known = [f"--{flag}" for flag in COMMANDS[command].flags]
+    return (
+        f"{command} has no flag --{name}{nearest(f'--{name}', known)} "
+        f"(it has {', '.join(known)}, --gin.NAME=VALUE)"
+    )
+
+
+def _is_for_users(error: Exception) -> bool:
+    if isinstance(error, ValueError):
+        return True
+    media = sys.modules.get("mirasol.data.media")  # Not loaded: not raised.
+    return media is not None and isinstance(error, media.MediaError)
+
+
+def _help() -> str:
+    lines = [__doc__.splitlines()[0], "", "Commands:"]
+    for name, command in COMMANDS.items():
+        lines += [f"  {name:<10}{command.summary}", f"            {command.example}"]
+    lines += ["", "Flags:"]
+    for name, text in FLAGS.items():
+        users = ", ".join(name_ for name_, spec in COMMANDS.items() if name in spec.flags)
+        lines.append(f"  --{name:<10}{text} [{users}]")
+    about_gin = (
+        "--gin.NAME=VALUE binds a macro (TRAIN_STEPS) or a parameter (Trainer.clip_norm, "
+        "joint/Stage.task) over the gin files; may be repeated. Text wants quotes of its own: "
+        "--gin.Experiment.name='\"mine\"'."
+    )
+    lines += textwrap.wrap(about_gin, 96, initial_indent="  ", subsequent_indent="            ")
+    lines += ["", f"{TRACEBACK_VARIABLE}=1 in the environment shows where an error was raised."]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,166 @@
+"""What the commands do: check everything, then write, then run.
+
+flags -> gin files -> runtime -> spec -> workdir -> experiment -> tasks -> (first write) run
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mirasol import workdirs
+from mirasol.gin_files import find, run_name
+from mirasol.spelling import nearest
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Request:
+    """A parsed command line; flags that were not given are None or empty.
+
+    Attributes:
+      arguments: the whole line, for the record.
+      bindings: "NAME = VALUE" of each --gin.NAME=VALUE.
+    """
+
+    arguments: Sequence[str] = ()
+    bindings: Sequence[str] = ()
+    gin_file: Sequence[str] = ()
+    workdir: str | None = None
+    runtime: str = "auto"
+    task: Sequence[str] = ()
+    split: str | None = None
+    video: str | None = None
+    question: str | None = None
+    output: str | None = None
+
+
+def run(name: str, request: Request) -> None:
+    """Runs one command.
+
+    Raises:
+      ValueError: something in the request is wrong; nothing was written.
+    """
+    commands: dict[str, Callable[[Request], None]] = {
+        "train": train,
+        "eval": evaluate,
+        "infer": infer,
+        "describe": describe,
+    }
+    for file in request.gin_file:
+        find(file)  # Before anything slow.
+    commands[name](request)
+
+
+def train(request: Request) -> None:
+    """Trains, or goes on training, in the workdir."""
+    if not request.gin_file:
+        raise ValueError("train needs a run: --gin_file=runs/av_shapes_tiny.gin, say")
+    workdir = Path(request.workdir or Path("workdirs") / run_name(list(request.gin_file)))
+    where = _describe_runtime(request.runtime)
+    spec = _load(request.gin_file, request.bindings)
+    workdirs.check(workdir, spec)
+    experiment = spec.build()
+    experiment.check()
+    workdirs.claim(workdir, spec, request.arguments, where)
+    _log_to_terminal()
+    experiment.train(workdir, request.runtime)
+    print(f"trained in {workdir}; evaluate it with: python -m mirasol eval --workdir={workdir}")
+
+
+def evaluate(request: Request) -> None:
+    """Evaluates the newest checkpoint and prints each task's metrics."""
+    workdir, experiment = _opened(request, "eval")
+    _log_to_terminal()
+    results = experiment.evaluate(workdir, request.runtime, request.task or None, request.split)
+    for task, metrics in results.items():
+        print(f"{task}\n{_table(metrics)}")
+
+
+def infer(request: Request) -> None:
+    """Prints the answer about one file, or writes the answers to a split's questions."""
+    one = {"--video": request.video, "--question": request.question}
+    many = {"--task": request.task, "--split": request.split, "--output": request.output}
+    asked = many if any(many.values()) else one
+    missing = [flag for flag, value in asked.items() if not value]
+    if missing or (any(one.values()) and any(many.values())) or len(request.task) > 1:
+        raise ValueError(
+            "infer takes --video and --question, or one --task with --split and --output"
+            + (f"; {' and '.join(missing)} not given" if missing else "")
+        )
+    if asked is many:
+        output = Path(str(request.output))
+        if output.is_dir():
+            raise ValueError(f"--output={output} is a folder; name a file in it")
+        workdir, experiment = _opened(request, "infer")
+        count = experiment.infer_task(
+            workdir, request.runtime, request.task[0], str(request.split), output
+        )
+        print(f"{count} answers in {output}")
+    else:
+        video = _media_file(str(request.video))
+        workdir, experiment = _opened(request, "infer")
+        question = str(request.question)
+        print(experiment.infer_video(workdir, request.runtime, video, question))
+
+
+def describe(request: Request) -> None:
+    """Prints what an experiment is."""
+    if request.gin_file:
+        print(_load(request.gin_file, request.bindings).build().describe())
+    elif request.workdir:
+        print(workdirs.read(Path(request.workdir), request.bindings).build().describe())
+    else:
+        raise ValueError("describe needs --gin_file=runs/av_shapes_tiny.gin, say, or --workdir")
+
+
+def _opened(request: Request, command: str):
+    """Returns the workdir and its experiment.
+
+    Its config.gin states the experiment, and --gin.NAME=VALUE changes that for this call alone.
+    Gin files, if given all the same, must state the experiment that the workdir holds.
+    """
+    if not request.workdir:
+        raise ValueError(f"{command} needs --workdir, the folder that train printed")
+    workdir = Path(request.workdir)
+    spec = workdirs.read(workdir, () if request.gin_file else request.bindings)
+    if request.gin_file:
+        workdirs.check(workdir, _load(request.gin_file, request.bindings))
+    _describe_runtime(request.runtime)
+    return workdir, spec.build()
+
+
+def _load(files: Sequence[str], bindings: Sequence[str]):
+    from mirasol import config  # Not at the top: its root imports torch.
+
+    return config.load(files, bindings)
+
+
+def _describe_runtime(name: str) -> str:
+    """Opens the runtime, which tells whether there is one, and returns a line about it."""
+    from mirasol.runtime.select import open_runtime
+
+    return open_runtime(name).describe()
+
+
+def _media_file(name: str) -> Path:
+    path = Path(name)
+    if not path.is_file():
+        beside = [other.name for other in path.parent.glob("*")] if path.parent.is_dir() else []
+        raise ValueError(f"no media file {name!r}{nearest(path.name, beside)}")
+    return path
+
+
+def _table(metrics: dict[str, float]) -> str:
+    from mirasol.evaluation.table import text_table
+
+    if "accuracy" in metrics:
+        return text_table(metrics)
+    return "\n".join(f"{name:<32}{value}" for name, value in metrics.items())
+
+
+def _log_to_terminal() -> None:
+    from absl import logging
+
+    logging.use_absl_handler()
+    logging.set_verbosity(logging.INFO)

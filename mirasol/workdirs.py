@@ -1,0 +1,83 @@
+"""A run's folder: whose it is, and what it says about how the run came to be.
+
+config.gin            every binding; enough to repeat the run
+operative_config.gin  every parameter of every part, defaults too
+provenance.json       how, where and with what it was started, once a start
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mirasol import provenance
+from mirasol.spelling import nearest
+
+if TYPE_CHECKING:
+    from mirasol.config import Spec
+
+CONFIG = "config.gin"
+OPERATIVE = "operative_config.gin"
+PROVENANCE = "provenance.json"
+_SHOWN = 4  # Differences named in an error.
+
+
+def read(workdir: Path, bindings: Sequence[str] = ()) -> Spec:
+    """Returns the experiment that the workdir holds, changed by `bindings`.
+
+    Raises:
+      ValueError: there is none, or this code cannot read it.
+    """
+    from mirasol import config
+
+    if not (workdir / CONFIG).is_file():
+        runs = [str(other.parent) for other in workdir.parent.glob(f"*/{CONFIG}")]
+        what = "holds no run" if workdir.is_dir() else "is not there"
+        raise ValueError(f"the workdir {workdir} {what}{nearest(str(workdir), runs)}")
+    return config.load([str((workdir / CONFIG).absolute())], bindings)
+
+
+def check(workdir: Path, spec: Spec) -> None:
+    """Makes sure that the workdir is free, or holds this very experiment. Writes nothing.
+
+    Raises:
+      ValueError: it holds another experiment, or other files.
+    """
+    from mirasol import config
+
+    if workdir.is_file():
+        raise ValueError(f"the workdir {workdir} is a file; choose another --workdir")
+    if not (workdir / CONFIG).is_file():
+        others = [path.name for path in workdir.glob("[!.]*")]
+        if others:
+            raise ValueError(
+                f"the workdir {workdir} holds {others[0]!r}, but no {CONFIG}: it is no run; choose "
+                "another --workdir"
+            )
+        return
+    found = config.differences(read(workdir), spec)
+    if found:
+        more = f", and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        raise ValueError(
+            f"the workdir {workdir} holds another experiment ({'; '.join(found[:_SHOWN])}{more}): "
+            "choose another --workdir, or repeat the flags that it was started with"
+        )
+
+
+def claim(workdir: Path, spec: Spec, arguments: Sequence[str], runtime: str) -> None:
+    """Writes what the run is, unless it is there already, and a record of this start.
+
+    `config.gin` comes last of the files that make the folder a run's: it says that they are all
+    there.
+    """
+    from mirasol.evaluation.predictions import whole_file  # Imports torch.
+
+    workdir.mkdir(parents=True, exist_ok=True)
+    if not (workdir / CONFIG).is_file():
+        with whole_file(workdir / OPERATIVE) as file:
+            file.write(spec.operative)
+        with whole_file(workdir / CONFIG) as file:
+            file.write("# Every binding of this run, in one file that needs no other.\n\n")
+            file.write(spec.declared)
+    provenance.append(workdir / PROVENANCE, provenance.record(arguments, spec, runtime))
