@@ -22,33 +22,24 @@ import os
 import shutil
 import sys
 import threading
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 import tqdm
 
-from mirasol.data.av_shapes.drawing import draw_frames
-from mirasol.data.av_shapes.media import write_clip
-from mirasol.data.av_shapes.questions import draw_questions
-from mirasol.data.av_shapes.scenes import clip_generator, draw_scene
-from mirasol.data.av_shapes.sounding import sound_samples
+from mirasol.data.av_shapes.files import (
+    annotation_path,
+    mean_levels,
+    number_rows,
+    write_clips,
+    write_rows,
+)
 from mirasol.data.av_shapes.spec import CHUNK_S, SPLITS, AVShapes
 
 # Counts up when the same spec would give other clips or questions.
 _EDITION = 1
 _CLIP_BYTES_PER_S = 31_000
 _CLIPS_A_JOB = 10
-
-
-def annotation_path(folder: Path, split: str) -> Path:
-    """Returns the file with the questions of a split: a JSON array of rows."""
-    return folder / f"{split}_qa.json"
-
-
-def media_path(folder: Path, video_id: int) -> Path:
-    """Returns the file of a clip."""
-    return folder / "videos" / f"video{video_id}.mp4"
 
 
 def ensure_made(spec: AVShapes, root: Path, processes: int | None = None) -> Path:
@@ -106,57 +97,18 @@ def _write_all(spec: AVShapes, folder: Path, processes: int) -> None:
         _workers(min(processes, len(jobs))) as map_jobs,
     ):
         for (split, indices), made in zip(
-            jobs, map_jobs(functools.partial(_write_clips, spec, folder), jobs), strict=True
+            jobs, map_jobs(functools.partial(write_clips, spec, folder), jobs), strict=True
         ):
             rows[split].extend(made)
             progress.update(len(indices))
     for split, split_rows in rows.items():
-        numbered = [{**row, "id": number} for number, row in enumerate(split_rows)]
-        _write_rows(annotation_path(folder, split), numbered)
+        write_rows(annotation_path(folder, split), number_rows(split_rows))
     description = {
         "edition": _EDITION,
         "spec": dataclasses.asdict(spec),
-        "levels": {split: _mean_levels(split_rows) for split, split_rows in rows.items()},
+        "levels": {split: mean_levels(split_rows) for split, split_rows in rows.items()},
     }
     (folder / "set.json").write_text(json.dumps(description, indent=2) + "\n")
-
-
-def _write_clips(spec: AVShapes, folder: Path, job: tuple[str, range]) -> list[dict]:
-    """Writes the media files of some clips and returns the rows of their questions."""
-    split, indices = job
-    clips_before = sum(spec.clips[earlier] for earlier in SPLITS[: SPLITS.index(split)])
-    rows = []
-    for index in indices:
-        scene = draw_scene(spec, clip_generator(spec, split, index, 0))
-        questions = draw_questions(spec, scene, clip_generator(spec, split, index, 1))
-        pixels = clip_generator(spec, split, index, 2)
-        video_id = clips_before + index
-        frames_THWC, samples = draw_frames(scene, pixels), sound_samples(scene, pixels)
-        write_clip(media_path(folder, video_id), frames_THWC, samples)
-        for question in questions:
-            row = dataclasses.asdict(question)
-            rows.append({"video_id": video_id, "type": row.pop("family"), **row})
-    return rows
-
-
-def _write_rows(path: Path, rows: list[dict]) -> None:
-    """Writes a JSON array with a row on each line, so that line n + 1 is row n."""
-    lines = ",\n".join(json.dumps(row, sort_keys=True) for row in rows)
-    path.write_text(f"[\n{lines}\n]\n")
-
-
-def _mean_levels(rows: list[dict]) -> dict[str, dict[str, float]]:
-    by_family = defaultdict(list)
-    for row in rows:
-        by_family[row["type"]].append(row)
-    return {
-        family: {
-            "rows": len(members),
-            "chance": round(sum(row["chance"] for row in members) / len(members), 4),
-            "bag_oracle": round(sum(row["bag_oracle"] for row in members) / len(members), 4),
-        }
-        for family, members in by_family.items()
-    }
 
 
 def _check(spec: AVShapes, folder: Path) -> None:

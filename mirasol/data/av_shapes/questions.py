@@ -69,21 +69,19 @@ def _choose(
     random: np.random.Generator, questions: list[ShapesQuestion], limit: int
 ) -> list[ShapesQuestion]:
     """Returns at most `limit` of the questions in their order, each set equally likely."""
-    size = min(limit, len(questions))
-    return [
-        questions[number] for number in sorted(random.choice(len(questions), size, replace=False))
-    ]
+    chosen = random.choice(len(questions), min(limit, len(questions)), replace=False)
+    return [questions[number] for number in sorted(chosen)]
 
 
 def phrase(attribute: str, value: str) -> str:
     """Returns how a question names what has the value: "the ring", "the red one", ..."""
-    if attribute == "sound":
-        return {"silence": value}.get(
-            value, f"the {value} tone" if value in TONES else f"the {value}"
-        )
-    return {"colour": f"the {value} one", "shape": f"the {value}", "way": f"the one going {value}"}[
-        attribute
-    ]
+    if attribute == "colour":
+        return f"the {value} one"
+    if attribute == "way":
+        return f"the one going {value}"
+    if value in TONES:
+        return f"the {value} tone"
+    return value if value == "silence" else f"the {value}"
 
 
 def _even(
@@ -143,10 +141,8 @@ def _count(spec: AVShapes, scene: Scene, random: np.random.Generator) -> Iterato
     kind = spec.sounds[random.integers(len(spec.sounds))]
     count = sum(event.sound.kind == kind for event in scene.events)
     odds = (spec.events, len(spec.sounds), spec.persistence)
-    if (
-        count < len(levels.COUNTS)
-        and random.random() < levels.count_keep_probabilities(*odds)[count]
-    ):
+    keep = dict(enumerate(levels.count_keep_probabilities(*odds)))
+    if random.random() < keep.get(count, 0):
         heard = scene.bag("sound")
         yield ShapesQuestion(
             FAMILIES[1],

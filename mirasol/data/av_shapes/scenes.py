@@ -29,6 +29,8 @@ from mirasol.data.av_shapes.spec import (
 )
 
 PITCH_RANGES_HZ = {"low": (200.0, 400.0), "high": (1000.0, 1800.0), "rise": (400.0, 500.0)}
+# Streams of random numbers of a clip, so that a change to one leaves the others as they are.
+SCENE, QUESTIONS, MEDIA = range(3)
 _STEPS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
 
 
@@ -109,7 +111,7 @@ class Scene:
 
 
 def clip_generator(spec: AVShapes, split: str, index: int, stream: int) -> np.random.Generator:
-    """Returns the random numbers of one clip; `stream` parts scene, questions and pixels."""
+    """Returns the random numbers of one clip; `stream` is SCENE, QUESTIONS or MEDIA."""
     return np.random.default_rng([spec.seed, spec.chunks, SPLITS.index(split), index, stream])
 
 

@@ -1,0 +1,109 @@
+"""AV-Shapes, the embedded benchmark: real media files that the first use makes.
+
+For each variant, such as `av_shapes_4`, there are
+
+    av_shapes_4_sight (_hearing, _together, _order)   one family of questions each
+    av_shapes_4         the mixture of the four
+    av_shapes_4_joint   the four families' questions about a clip in one example
+    av_shapes_4_parts   questions about single chunks: a first stage of training
+
+An example is a clip with its questions, as `mirasol/data/references.py` says; clips without a
+question of the family are left out. Files lie under the data root (`mirasol/data/root.py`).
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import seqio
+import tensorflow as tf
+
+from mirasol.data.av_shapes.files import annotation_path, media_path
+from mirasol.data.av_shapes.maker import ensure_made
+from mirasol.data.av_shapes.spec import FAMILIES, PARTS, SPLITS, VARIANTS, AVShapes
+from mirasol.data.root import data_root
+from mirasol.evaluation.metrics import exact_match_by_type
+
+
+def _feature(dtype: tf.DType, rank: int) -> seqio.Feature:
+    """Returns a feature that seqio moves without reading."""
+    return seqio.Feature(seqio.PassThroughVocabulary(size=0), add_eos=False, dtype=dtype, rank=rank)
+
+
+OUTPUT_FEATURES = {
+    "media": _feature(tf.string, 0),
+    "start": _feature(tf.float32, 0),
+    "end": _feature(tf.float32, 0),
+    "rows": _feature(tf.string, 1),
+}
+
+
+def clips(
+    split: str,
+    shuffle_files: bool,
+    seed: int | None = None,
+    *,
+    spec: AVShapes,
+    families: Sequence[str],
+) -> tf.data.Dataset:
+    """Returns the clips of a split in the file's order, with the families' questions.
+
+    Args:
+      split: "train", "validation" or "test".
+      shuffle_files: unused, a split is one file; seqio shuffles the clips.
+      seed: unused.
+      spec: the set; made if it is not there.
+      families: the types of the questions to keep.
+    """
+    folder = ensure_made(spec, data_root())
+    media, rows = _read(folder, split, families)
+    nothing = tf.fill([len(media)], float("nan"))
+    slices = {"media": media, "start": nothing, "end": nothing, "rows": rows}
+    return tf.data.Dataset.from_tensor_slices(slices).map(_split_rows)
+
+
+def _read(folder: Path, split: str, families: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Returns the media file of each clip, and its rows as lines of JSON with their origin."""
+    path = annotation_path(folder, split)
+    kept = [row for row in json.loads(path.read_text()) if row["type"] in families]
+    media, rows = [], []
+    for video_id, members in itertools.groupby(kept, key=lambda row: row["video_id"]):
+        media.append(str(media_path(folder, video_id)))
+        named = ({**row, "origin": f"{path.name} row {row['id']}"} for row in members)
+        rows.append("\n".join(map(json.dumps, named)))
+    return media, rows
+
+
+def _split_rows(features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Returns the features with one string a row: ragged tensors take ten times as long."""
+    return {**features, "rows": tf.strings.split(features["rows"], "\n")}
+
+
+def _add_task(spec: AVShapes, suffix: str, families: Sequence[str]) -> str:
+    name = f"{spec.name}_{suffix}"
+    seqio.TaskRegistry.add(
+        name,
+        seqio.FunctionDataSource(functools.partial(clips, spec=spec, families=families), SPLITS),
+        preprocessors=[],
+        output_features=OUTPUT_FEATURES,
+        metric_fns=[exact_match_by_type],
+        # All clips: what is shuffled are references. Not more, since a mixture repeats its tasks
+        # before it shuffles them, and would read epoch after epoch to fill the buffer.
+        shuffle_buffer_size=max(2, *spec.clips.values()),
+    )
+    return name
+
+
+def _register(spec: AVShapes) -> None:
+    members = [_add_task(spec, family, (family,)) for family in FAMILIES]
+    seqio.MixtureRegistry.add(spec.name, members, default_rate=1.0)
+    _add_task(spec, "joint", FAMILIES)
+    _add_task(spec, PARTS, (PARTS,))
+
+
+for _spec in VARIANTS.values():
+    _register(_spec)
