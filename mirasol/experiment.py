@@ -129,10 +129,12 @@ class Experiment:
           ValueError: a task or a split that is not there; names the nearest.
         """
         with self._task_service() as service:
-            for stage in self.training.stages:
-                service.check(stage.task, self.training.split)
-            for task in self.evaluation.tasks:
-                service.check(task, self.evaluation.split)
+            pairs = [(stage.task, self.training.split) for stage in self.training.stages]
+            pairs += [(task, self.evaluation.split) for task in self.evaluation.tasks]
+            for task, split in pairs:
+                service.check(task, split)
+            for task, split in pairs:
+                service.prepare(task, split)
 
     def describe(self) -> str:
         """Returns parameters, token counts and shapes as text, without data or training."""
@@ -159,6 +161,7 @@ class Experiment:
         Raises:
           ValueError: no checkpoint, or an unknown task or split.
         """
+        from mirasol.evaluation.contact_sheet import ContactSheet
         from mirasol.session import Session
 
         tasks = tasks or self.evaluation.tasks
@@ -167,7 +170,10 @@ class Experiment:
             for task in tasks:
                 session.service.check(task, split)
             session.restore_model()
-            return {task: session.evaluate(task, split) for task in tasks}
+            return {
+                task: session.evaluate(task, split, [ContactSheet(workdir / "eval" / f"{task}-{split}.png")])
+                for task in tasks
+            }
 
     def infer_video(self, workdir: Path, runtime: str, video: Path, question: str) -> str:
         """Answers one question about one media file with the newest checkpoint.

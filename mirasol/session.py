@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -15,10 +15,11 @@ from absl import logging
 
 from mirasol.batch import Batch
 from mirasol.checkpoint.manager import CheckpointManager
+from mirasol.checkpoint.state import training_state
 from mirasol.data.loader import evaluation_batches, training_batches
 from mirasol.data.task_service import TaskService
 from mirasol.evaluation.evaluator import evaluate
-from mirasol.evaluation.predictions import Batches, predict, whole_file
+from mirasol.evaluation.predictions import Batches, Observer, predict, whole_file
 from mirasol.experiment import Experiment
 from mirasol.runtime.base import Runtime
 from mirasol.runtime.select import open_runtime
@@ -66,7 +67,10 @@ class Session:
         """Trains to the last step, from the newest checkpoint if there is one."""
         trainer, data = self.experiment.trainer, self.experiment.training
         optimizer = trainer.optimizer.build(self.model, self.runtime.optimizer_options())
-        self.step = self._restore(optimizer)
+        self.step = self._resume(optimizer)
+        if self.step >= trainer.steps:
+            logging.info("%s is trained already: %d steps", self.workdir, self.step)
+            return
         writer = MetricsWriter(self.workdir, self.step)
         batches = training_batches(
             stages=data.stages,
@@ -92,9 +96,11 @@ class Session:
                 clip_norm=trainer.clip_norm,
             )
 
-    def evaluate(self, task: str, split: str) -> dict[str, float]:
+    def evaluate(
+        self, task: str, split: str, observers: Sequence[Observer] = ()
+    ) -> dict[str, float]:
         """Answers a split by generation; returns the task's metrics and writes them to `eval/`."""
-        metrics = evaluate(
+        return evaluate(
             generate=self.generate,
             batches=self._evaluation_batches(task, split),
             vocabulary=self.experiment.converter.vocabulary,
@@ -103,10 +109,9 @@ class Session:
             split=split,
             step=self.step,
             directory=self.workdir / "eval",
-            total=self.experiment.evaluation.max_clips,
+            total=self._clips(task, split),
+            observers=observers,
         )
-        logging.info("step %d, %s %s: %s", self.step, task, split, metrics)
-        return metrics
 
     def generate(self, batch: Batch) -> torch.Tensor:
         """Answers the questions of a batch on the host: int64 ids [B, Q, R], on the host."""
@@ -120,7 +125,10 @@ class Session:
         Raises:
           ValueError: there is no checkpoint.
         """
-        self.step = self.checkpoints.restore_model(self.model)
+        report = self.checkpoints.restore(
+            {"model": self.model.state_dict()}, allow_unused=["optimizer.*", "step"]
+        )
+        self.step = report.step
 
     def write_predictions(self, task: str, split: str, output: Path) -> int:
         """Writes a JSON line an answer; the file appears whole or not at all."""
@@ -132,11 +140,31 @@ class Session:
                 batches=self._evaluation_batches(task, split),
                 vocabulary=self.experiment.converter.vocabulary,
                 title=f"{task} {split}",
-                total=None,
+                total=self._clips(task, split),
             ):
                 file.write(json.dumps(prediction.row(), ensure_ascii=False) + "\n")
                 count += 1
         return count
+
+    def _resume(self, optimizer: torch.optim.Optimizer) -> int:
+        """Restores everything from the newest checkpoint; returns the steps done, 0 without one."""
+        if self.checkpoints.latest_step() is None:
+            return 0
+        values = {"step": 0}
+        self.checkpoints.restore_training(self.model, optimizer, values)
+        logging.info("Going on from step %d of %s", values["step"], self.workdir)
+        return values["step"]
+
+    def _evaluation_batches(self, task: str, split: str) -> Batches:
+        plan = self.experiment.evaluation
+        return evaluation_batches(
+            task, split, self.experiment.converter, plan.batch_size, plan.max_clips, plan.workers
+        )
+
+    def _clips(self, task: str, split: str) -> int | None:
+        """Counts the clips to come, for a progress bar; None where the task does not know."""
+        counts = [self.service.describe(task).num_clips[split], self.experiment.evaluation.max_clips]
+        return min((count for count in counts if count is not None), default=None)
 
     def _hooks(self, optimizer: torch.optim.Optimizer, writer: MetricsWriter) -> list[Hook]:
         """The checkpoint comes last: when it is there, everything before it is written."""
@@ -159,7 +187,8 @@ class Session:
             log.restart_clock()
 
         def save(step: int) -> None:
-            self.checkpoints.save_training(step, self.model, optimizer)
+            state = {**training_state(self.model, optimizer), "step": step}
+            self.checkpoints.save(step, state)
 
         return [
             log,

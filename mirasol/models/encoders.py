@@ -5,6 +5,8 @@ Mirasol3B section 3.2: the video of a chunk and its spectrogram are encoded apar
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import nn
 
@@ -37,8 +39,8 @@ class PatchGrid(nn.Module):
             )
         self.patch = tuple(patch)
         self.counts = tuple(e // p for e, p in zip(extents, patch, strict=True))
-        self.tokens = int(torch.tensor(self.counts).prod())
-        self.project = nn.Linear(int(torch.tensor(patch).prod()) * channels, width)
+        self.tokens = math.prod(self.counts)
+        self.project = nn.Linear(math.prod(patch) * channels, width)
         positions = sincos_positions(grid_centres(self.counts, self.patch), width)
         self.register_buffer("positions_ND", positions, persistent=False)
 

@@ -80,6 +80,10 @@ class Log(Hook):
         if step == self.last_step or step % self.interval == 0:
             self._write(step)
 
+    def restart_clock(self) -> None:
+        """Leaves out of the speed what was not training, such as an evaluation."""
+        self.since_s = time.monotonic()
+
     def close(self) -> None:
         """Ends the progress line."""
         self.bar.close()
