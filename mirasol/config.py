@@ -13,19 +13,17 @@ later than `build()` (its model, under a seed) it must build before the next `lo
 from __future__ import annotations
 
 import dataclasses
-import functools
 import importlib
 import importlib.util  # gin-config 0.5.0 uses it without importing it.
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import gin
 from gin import config_parser
 
 from mirasol import gin_messages, statements
-from mirasol.gin_files import find, shipped_folder
-from mirasol.statements import Statement
+from mirasol.gin_files import find
+from mirasol.statements import Item, ItemError, Reader, Statement
 from mirasol.wiring import (
     MACRO,
     Declared,
@@ -78,29 +76,32 @@ class Spec:
             raise ValueError(gin_messages.in_building(error)) from error
 
 
-def load(files: Sequence[str], bindings: Sequence[str] = (), root: str = ROOT) -> Spec:
+def load(files: Sequence[str], bindings: Sequence[str] = (), root: str | None = None) -> Spec:
     """Reads gin files in order, then bindings; the last to bind a name wins.
 
     Args:
       files: looked for from here, then in the shipped folder.
       bindings: "NAME = VALUE", as in a gin file.
-      root: module and class that everything is built for.
+      root: module and class that everything is built for, ROOT by default.
 
     Raises:
       ValueError: in one line, whatever is wrong: a file, a name, a value, an unused binding.
     """
-    written = [item for name in files for item in _scan_file(find(name), ())]
+    reader = Reader(_items)
+    for name in files:
+        reader.read_file(find(name))
     for binding in bindings:
-        written.extend(_scan_flag(binding))
+        reader.read_flag(binding)
+    written = reader.statements
     try:
-        _read(files, bindings)
+        _parse(reader.texts)
     except Exception as error:
         if not gin_messages.raised_by_gin(error):
             raise
         names, macros = statements.names(written), statements.macros(written)
         message = gin_messages.in_reading(error, names, macros, _lookup)
         raise ValueError(message) from error
-    return _spec(written, root)
+    return _spec(written, root or ROOT)
 
 
 def differences(ours: Spec, theirs: Spec) -> list[str]:
@@ -165,18 +166,11 @@ def _plain(value: Any) -> Any:
     return Reference(tuple(value.scopes), target.selector, target.wrapped, value.evaluate)
 
 
-def _read(files: Sequence[str], bindings: Sequence[str]) -> None:
-    _search_shipped_folder()
+def _parse(texts: Sequence[TextIO]) -> None:
     gin.clear_config()
-    for name in files:
-        gin.parse_config_file(str(find(name)))
-    gin.parse_config(list(bindings))
+    for text in texts:
+        gin.parse_config(text)
     gin.finalize()
-
-
-@functools.cache
-def _search_shipped_folder() -> None:
-    gin.add_config_file_search_path(str(shipped_folder()))
 
 
 def _imported(name: str) -> Callable[..., Any]:
@@ -207,44 +201,23 @@ class _BareNames(config_parser.ParserDelegate):
         return Reference(tuple(macro_name.split("/")), MACRO, object, True)
 
 
-def _scan_file(path: Path, within: tuple[Path, ...]) -> Iterator[Statement]:
-    if path in within:
-        raise ValueError(f"{path} includes itself, by way of {within[-1]}")
-    with path.open(encoding="utf-8") as file:
-        yield from _scan(file, lambda line: f"{path} line {line}", (*within, path))
-
-
-def _scan_flag(binding: str) -> Iterator[Statement]:
-    place = "--gin." + binding.partition("=")[0].strip()
-    return _scan(binding, lambda _: place, ())
-
-
-def _scan(
-    source: TextIO | str, place: Callable[[int], str], within: tuple[Path, ...]
-) -> Iterator[Statement]:
-    """Yields the bindings of a file and of those that it includes, in gin's own order.
+def _items(text: str) -> Iterator[Item]:
+    """Yields what a text states, names unresolved.
 
     Raises:
-      ValueError: no gin syntax, a name bound twice, or a binding above an include.
+      ItemError: the text is no gin.
     """
-    seen: dict[tuple[str, str, str], str] = {}
     try:
-        for item in config_parser.ConfigParser(source, _BareNames()):
+        for item in config_parser.ConfigParser(text, _BareNames()):
             if isinstance(item, config_parser.IncludeStatement):
-                here = place(item.location.line_num)
-                if seen:
-                    raise ValueError(f"{here}: include comes first; what is bound above it is lost")
-                yield from _scan_file(find(item.filename), within)
+                yield Item(item.location.line_num, include=item.filename)
             elif isinstance(item, config_parser.BindingStatement):
-                here = place(item.location.line_num)
-                scope, name = item.scope, item.selector.rpartition(".")[2]
-                key = (scope, name, item.arg_name)
+                name = item.selector.rpartition(".")[2]
+                key = (item.scope, name, item.arg_name)
                 if not item.arg_name:
-                    key = ("/".join(filter(None, [scope, name])), MACRO, "value")
-                if key in seen:
-                    raise ValueError(f"{here}: bound before, in {seen[key]}; one of them is lost")
-                seen[key] = here
-                yield Statement(key, tuple(references(item.value)), here)
+                    key = ("/".join(filter(None, [item.scope, name])), MACRO, "value")
+                found = tuple(references(item.value))
+                yield Item(item.location.line_num, binds=key, references=found)
     except SyntaxError as error:
         line = error.args[1][1] if len(error.args) > 1 else 1
-        raise ValueError(gin_messages.in_syntax(error, place(line))) from error
+        raise ItemError(line, gin_messages.in_syntax(error)) from error

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 from mirasol.spelling import nearest
 
-_LOCATION = re.compile(r'\n  In (?:file "(?P<file>.*)",|bindings string) line (?P<line>\d+)\n')
+_LOCATION = re.compile(r'\n  In file "(?P<file>.*)", line (?P<line>\d+)\n')
 _CALL = re.compile(r"\n  In call to configurable '(?P<name>.*?)'")
 
 
@@ -36,7 +36,7 @@ def in_reading(
     """
     text = str(error.args[0] if isinstance(error, KeyError) else error)
     place = _LOCATION.search(text)
-    where = f"{place['file']} line {place['line']}: " if place and place["file"] else ""
+    where = _where(place["file"], place["line"]) if place else ""
     text = text[: place.start()] if place else text
     if found := re.match(r"No configurable matching (?:reference )?'@?([^'()]*)", text):
         what = f"unknown name {found[1]!r}{nearest(found[1].rpartition('/')[2], names)}"
@@ -57,6 +57,10 @@ def in_reading(
     return where + what
 
 
+def _where(file: str, line: str) -> str:
+    return f"{file}: " if file.startswith("--") else f"{file} line {line}: "
+
+
 def in_building(error: Exception) -> str:
     """Returns what `error`, raised by a part that gin builds, says, and which part said it."""
     text = str(error)
@@ -66,6 +70,6 @@ def in_building(error: Exception) -> str:
     return f"{call['name']}: {text[: call.start()]}"
 
 
-def in_syntax(error: SyntaxError, place: str) -> str:
-    """Returns what the parser of gin files found wrong, and where."""
-    return f'{place}: {" ".join(str(error.msg).split())} Text wants quotes, as in NAME = "text"'
+def in_syntax(error: SyntaxError) -> str:
+    """Returns what the parser of gin files found wrong."""
+    return f'{" ".join(str(error.msg).split())} (text wants quotes: NAME = "text")'

@@ -215,7 +215,11 @@ MISTAKES = {
         "STEPS = 3\nSTEPS = 4",
         "run.gin line 8: bound before, in run.gin line 7",
     ),
-    "bound above an include": ("include", "STEPS = 3\ninclude", "include comes first"),
+    "bound above an include": (
+        "include",
+        "STEPS = 3\ninclude",
+        "run.gin line 6: what is bound above an include is lost",
+    ),
     "swallowed": (
         "'run'",
         "@toy.swallow()\ntoy.swallow.typo = 1",
