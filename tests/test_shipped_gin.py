@@ -1,0 +1,74 @@
+"""The gin files that come with the package, read but not run."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from mirasol import config
+from mirasol.gin_files import shipped_folder
+
+SHIPPED = shipped_folder()
+COMMON_MACROS = {
+    "TRAIN_STEPS",
+    "BATCH_SIZE",
+    "SEED",
+    "LEARNING_RATE",
+    "CHECKPOINT_EVERY",
+    "EVAL_EVERY",
+    "DROPOUT",
+    "MASK_RATIO",
+    "WARMUP_STEPS",
+    "EVAL_CLIPS",
+    "LOG_EVERY",
+    "SHUFFLE",
+}
+
+
+def names(folder: str) -> list[str]:
+    return sorted(f"{folder}/{path.name}" for path in (SHIPPED / folder).glob("*.gin"))
+
+
+# `runs/trainer.gin` is what runs share, and no run itself.
+RUNS = [name for name in names("runs") if "TRAIN_STEPS =" in (SHIPPED / name).read_text()]
+
+
+def test_there_are_runs_overlays_and_ablations():
+    assert "runs/av_shapes_tiny.gin" in RUNS
+    assert {"overlays/tiny.gin", "overlays/deterministic.gin"} <= set(names("overlays"))
+    assert names("ablations")
+
+
+def test_the_folder_holds_no_python():
+    # A module in a folder called `gin` would hide gin-config.
+    assert list(SHIPPED.rglob("*.py")) == []
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_a_run_is_whole_and_its_text_can_be_read_alone(run, tmp_path):
+    spec = config.load([run])
+    assert spec.macros.keys() >= COMMON_MACROS
+    for text in (spec.declared, spec.operative):
+        (tmp_path / "alone.gin").write_text(text)
+        assert config.load([str(tmp_path / "alone.gin")]).meaning == spec.meaning
+
+
+@pytest.mark.parametrize("change", [*names("overlays"), *names("ablations")])
+@pytest.mark.parametrize("run", RUNS)
+def test_every_overlay_and_ablation_changes_every_run(run, change):
+    spec = config.load([run, change])
+    assert spec.meaning != config.load([run]).meaning
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_the_deterministic_overlay_leaves_no_chance(run):
+    macros = config.load([run, "overlays/deterministic.gin"]).macros
+    assert (macros["DROPOUT"], macros["MASK_RATIO"], macros["SHUFFLE"]) == (0.0, 0.0, False)
+
+
+@pytest.mark.parametrize("name", [*RUNS, *names("overlays"), *names("ablations")])
+def test_a_file_says_what_it_is_and_how_to_run_it(name):
+    header = re.match(r"(#.*\n)+", (SHIPPED / name).read_text())
+    assert header
+    assert "python -m mirasol train" in header[0]
