@@ -1,0 +1,83 @@
+"""What `pip wheel .` makes, and that it works without the checkout."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def shipped(folder: str, *patterns: str) -> set[str]:
+    return {
+        path.relative_to(ROOT).as_posix()
+        for pattern in patterns
+        for path in (ROOT / folder).rglob(pattern)
+        if "__pycache__" not in path.parts and path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    # From a copy: setuptools leaves a build folder, whose stale files would get into the wheel.
+    source = folder / "source"
+    source.mkdir()
+    wanted = ["pyproject.toml", "README.md", "LICENSE", "mirasol", "tasks", "gin"]
+    for name in wanted:
+        if (ROOT / name).exists():
+            subprocess.run(["cp", "-r", str(ROOT / name), str(source)], check=True)
+    command = ["-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet", "."]
+    done = subprocess.run(
+        [sys.executable, *command, f"--wheel-dir={folder}"],
+        cwd=source,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    (found,) = folder.glob("*.whl")
+    return found
+
+
+def test_the_wheel_installs_one_top_level_name(wheel):
+    names = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
+    assert {name for name in names if not name.endswith(".dist-info")} == {"mirasol"}
+
+
+def test_the_wheel_holds_everything_that_a_run_needs(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert shipped("mirasol", "*.py", "py.typed") <= names
+    assert {f"mirasol/{name}" for name in shipped("tasks", "*.py")} <= names
+    data = shipped("gin", "*.gin") | shipped("gin/vocabularies", "*")
+    assert data
+    assert {f"mirasol/{name}" for name in data} <= names
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+def test_the_wheel_alone_describes_a_run(wheel, tmp_path):
+    installed, elsewhere = tmp_path / "installed", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    zipfile.ZipFile(wheel).extractall(installed)
+    program = (
+        "import sys; from importlib.util import find_spec; from mirasol.__main__ import main;"
+        "print(find_spec('mirasol').origin, find_spec('mirasol.tasks').origin);"
+        "sys.exit(main(['describe', '--gin_file=runs/av_shapes_tiny.gin']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=elsewhere,
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    package, tasks = done.stdout.splitlines()[0].split()
+    assert package == str(installed / "mirasol" / "__init__.py")
+    assert tasks == str(installed / "mirasol" / "tasks" / "__init__.py")
+    assert "av_shapes_tiny" in done.stdout
+    assert list(elsewhere.iterdir()) == []
