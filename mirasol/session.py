@@ -176,6 +176,7 @@ class Session:
             batch_size=self.experiment.training.batch_size,
             rate=trainer.optimizer.schedule,
             fetch=self.runtime.scalars,
+            graphs=self.runtime.compiled_graphs,
             writer=writer,
         )
 

@@ -44,15 +44,19 @@ class PatchGrid(nn.Module):
         positions = sincos_positions(grid_centres(self.counts, self.patch), width)
         self.register_buffer("positions_ND", positions, persistent=False)
 
-    def forward(self, array: torch.Tensor) -> torch.Tensor:
-        """Maps [B, *extents, channels] to tokens [B, N, D], row-major over the grid."""
+    def cut(self, array: torch.Tensor) -> torch.Tensor:
+        """Cuts [B, *extents, channels] of any dtype into [B, N, values of a patch], row-major."""
         split = [array.shape[0]]
         for count, size in zip(self.counts, self.patch, strict=True):
             split += [count, size]
         axes = len(self.patch)
         order = [0, *range(1, 2 * axes, 2), *range(2, 2 * axes + 1, 2), 2 * axes + 1]
         patches = array.reshape(*split, array.shape[-1]).permute(*order)
-        return self.project(patches.flatten(axes + 1).flatten(1, axes)) + self.positions_ND
+        return patches.flatten(axes + 1).flatten(1, axes)
+
+    def forward(self, patches_BNX: torch.Tensor) -> torch.Tensor:
+        """Maps cut patches to tokens [B, N, D]: projected, with the position of their centre."""
+        return self.project(patches_BNX) + self.positions_ND
 
 
 class VideoEncoder(nn.Module):
@@ -89,8 +93,10 @@ class VideoEncoder(nn.Module):
 
     def forward(self, video_BFHWC: torch.Tensor) -> torch.Tensor:
         """Encodes chunks of uint8 video to tokens [B, N, out_width]."""
-        scaled_BFHWC = video_BFHWC.to(self.out.weight.dtype) / 127.5 - 1.0
-        return self.out(self.transformer(self.patches(scaled_BFHWC)))
+        # Cut while a value is one byte, then scaled in place: a quarter of the memory traffic.
+        patches_BNX = self.patches.cut(video_BFHWC).to(self.out.weight.dtype)
+        patches_BNX = patches_BNX.div_(127.5).sub_(1.0)
+        return self.out(self.transformer(self.patches(patches_BNX)))
 
 
 class AudioEncoder(nn.Module):
@@ -127,5 +133,5 @@ class AudioEncoder(nn.Module):
 
     def forward(self, audio_BAS: torch.Tensor) -> torch.Tensor:
         """Encodes chunks of float spectrogram to tokens [B, N, out_width]."""
-        audio_BAS1 = audio_BAS.to(self.out.weight.dtype)[..., None]
-        return self.out(self.transformer(self.patches(audio_BAS1)))
+        patches_BNX = self.patches.cut(audio_BAS[..., None]).to(self.out.weight.dtype)
+        return self.out(self.transformer(self.patches(patches_BNX)))

@@ -49,6 +49,7 @@ class Log(Hook):
       batch_size: clips a step.
       rate: learning rate of a step, for the log.
       fetch: brings a dict of device scalars to the host in one transfer.
+      graphs: counts what has been compiled so far; 0 where nothing compiles.
       writer: of the run.
     """
 
@@ -61,10 +62,12 @@ class Log(Hook):
         batch_size: int,
         rate: Callable[[int], float],
         fetch: Callable[[Mapping[str, torch.Tensor]], dict[str, float]],
+        graphs: Callable[[], int],
         writer: MetricsWriter,
     ):
         self.interval, self.last_step = interval, last_step
-        self.batch_size, self.rate, self.fetch, self.writer = batch_size, rate, fetch, writer
+        self.batch_size, self.rate, self.writer = batch_size, rate, writer
+        self.fetch, self.graphs = fetch, graphs
         self.sums: dict[str, torch.Tensor] = {}
         self.count = 0
         self.since_s = time.monotonic()
@@ -89,9 +92,13 @@ class Log(Hook):
         self.bar.close()
 
     def _write(self, step: int) -> None:
-        means = self.fetch({name: total / self.count for name, total in self.sums.items()})
+        means = {name: total / self.count for name, total in self.fetch(self.sums).items()}
         examples_per_s = self.batch_size * self.count / (time.monotonic() - self.since_s)
-        extra = {"learning_rate": self.rate(step - 1), "examples_per_s": examples_per_s}
+        extra = {
+            "learning_rate": self.rate(step - 1),
+            "examples_per_s": examples_per_s,
+            "compiled_graphs": self.graphs(),
+        }
         self.writer.write(step, "train", means | extra)
         self.bar.set_postfix_str(f"loss {means['loss']:.4f}, {examples_per_s:.0f} examples/s")
         self.sums, self.count, self.since_s = {}, 0, time.monotonic()

@@ -28,7 +28,7 @@ def test_positions_are_sines_and_cosines_of_tube_centres():
 def test_patches_are_cut_in_the_order_of_their_positions():
     grid = PatchGrid((4, 6), (2, 3), channels=2, width=8)
     array = torch.arange(4 * 6 * 2, dtype=torch.float32).reshape(1, 4, 6, 2)
-    tokens = grid(array) - grid.positions_ND
+    tokens = grid(grid.cut(array)) - grid.positions_ND
     weight, bias = grid.project.weight.detach().numpy(), grid.project.bias.detach().numpy()
     for n, (row, column) in enumerate([(0, 0), (0, 3), (2, 0), (2, 3)]):
         patch = array[0, row : row + 2, column : column + 3].numpy().reshape(-1)

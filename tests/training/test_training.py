@@ -25,6 +25,10 @@ class Line(nn.Module):
         return {"loss": (batch @ self.weight + self.bias).square().mean()}
 
 
+def read_lines(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
 def test_the_rate_rises_to_its_peak_and_falls_along_half_a_cosine():
     schedule = WarmupCosine(peak=2.0, warmup_steps=4, total_steps=12, floor=0.1)
     assert [schedule(step) for step in range(4)] == [0.5, 1.0, 1.5, 2.0]
@@ -80,7 +84,7 @@ def test_a_resumed_writer_drops_what_lies_beyond_its_step(tmp_path):
     with (tmp_path / "metrics.jsonl").open("a") as file:
         file.write('{"step": 4, "spl')
     MetricsWriter(tmp_path, 2).close()
-    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").open()]
+    lines = read_lines(tmp_path)
     assert lines == [
         {"step": 1, "split": "train", "loss": 1.0},
         {"step": 2, "split": "train", "loss": 0.5},
@@ -97,18 +101,19 @@ def test_the_log_writes_means_of_each_interval_and_the_rest_at_the_end(tmp_path)
         batch_size=4,
         rate=lambda step: step / 10,
         fetch=lambda values: {name: value.item() for name, value in values.items()},
+        graphs=lambda: 7,
         writer=writer,
     )
     for step, loss in enumerate([1.0, 3.0, 5.0], start=1):
         log.after_step(step, {"loss": torch.tensor(loss)})
     log.close()
     writer.close()
-    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").open()]
+    lines = read_lines(tmp_path)
     assert [(line["step"], line["loss"], line["learning_rate"]) for line in lines] == [
         (2, 2.0, 0.1),
         (3, 5.0, 0.2),
     ]
-    assert all(line["examples_per_s"] > 0 for line in lines)
+    assert all(line["examples_per_s"] > 0 and line["compiled_graphs"] == 7 for line in lines)
 
 
 def test_every_acts_on_its_interval_and_at_the_last_step():

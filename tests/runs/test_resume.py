@@ -1,0 +1,43 @@
+"""A run that is killed goes on as if nothing had happened."""
+
+import time
+
+import torch
+
+from mirasol.checkpoint.manager import CheckpointManager
+from tests.runs import command
+from tests.runs.conftest import TINY
+
+
+def wait_for_step(workdir, process, step, limit_s=300):
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the run ended before it could be killed"
+        if any(line["step"] >= step for line in command.lines(workdir)):
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"no step {step} within {limit_s} s")
+
+
+def test_kill_and_the_same_command_give_the_same_parameters_bit_for_bit(unbroken, tmp_path):
+    workdir = tmp_path / "workdir"
+    arguments = ("train", TINY, f"--workdir={workdir}")
+    process = command.start(*arguments, data=unbroken.data, cwd=tmp_path)
+    wait_for_step(workdir, process, 13)
+    process.kill()
+    process.wait()
+    killed_at = command.lines(workdir)[-1]["step"]
+    assert 13 <= killed_at < 20
+    assert CheckpointManager(workdir / "checkpoints").latest_step() == 10
+
+    again = command.run(*arguments, data=unbroken.data, cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    want = CheckpointManager(unbroken.workdir / "checkpoints").read()
+    got = CheckpointManager(workdir / "checkpoints").read()
+    assert got.keys() == want.keys()
+    for name, value in want.items():
+        if isinstance(value, torch.Tensor):
+            assert torch.equal(got[name], value), name
+        else:
+            assert got[name] == value, name
+    assert command.lines(workdir) == command.lines(unbroken.workdir)
