@@ -19,27 +19,15 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import seqio
-import tensorflow as tf
-
 from mirasol.data.av_shapes.files import annotation_path, media_path
 from mirasol.data.av_shapes.maker import ensure_made
 from mirasol.data.av_shapes.spec import FAMILIES, PARTS, SPLITS, VARIANTS, AVShapes
 from mirasol.data.root import data_root
+from mirasol.data.source import import_seqio, reference_features
 from mirasol.evaluation.metrics import exact_match_by_type
 
-
-def _feature(dtype: tf.DType, rank: int) -> seqio.Feature:
-    """Returns a feature that seqio moves without reading."""
-    return seqio.Feature(seqio.PassThroughVocabulary(size=0), add_eos=False, dtype=dtype, rank=rank)
-
-
-OUTPUT_FEATURES = {
-    "media": _feature(tf.string, 0),
-    "start": _feature(tf.float32, 0),
-    "end": _feature(tf.float32, 0),
-    "rows": _feature(tf.string, 1),
-}
+seqio = import_seqio()
+import tensorflow as tf  # noqa: E402  (import_seqio keeps it quiet and off the GPU)
 
 
 def clips(
@@ -89,7 +77,7 @@ def _add_task(spec: AVShapes, suffix: str, families: Sequence[str]) -> str:
         name,
         seqio.FunctionDataSource(functools.partial(clips, spec=spec, families=families), SPLITS),
         preprocessors=[],
-        output_features=OUTPUT_FEATURES,
+        output_features=reference_features(),
         metric_fns=[exact_match_by_type],
         # All clips: what is shuffled are references. Not more, since a mixture repeats its tasks
         # before it shuffles them, and would read epoch after epoch to fill the buffer.

@@ -1,0 +1,205 @@
+"""Questions: right, unambiguous, and no better than chance by themselves."""
+
+import collections
+import dataclasses
+import functools
+
+import numpy as np
+import pytest
+
+from mirasol.data.av_shapes.levels import COUNTS
+from mirasol.data.av_shapes.questions import SEEN, draw_questions
+from mirasol.data.av_shapes.scenes import (
+    QUESTIONS,
+    SCENE,
+    Event,
+    Scene,
+    Sound,
+    Thing,
+    clip_generator,
+    draw_scene,
+)
+from mirasol.data.av_shapes.spec import FAMILIES, PARTS, variant
+
+SPEC = variant("av_shapes_4")
+ALL = dataclasses.replace(SPEC, questions_per_family=1000)
+
+
+def scene_of(*events: tuple[str, str, str, str]) -> Scene:
+    """Returns a scene of (colour, shape, way, sound) in consecutive chunks."""
+    made, things, sounds = [], [], []
+    for chunk, (colour, shape, way, sound) in enumerate(events):
+        if not things or things[-1] != (colour, shape, way):
+            things.append((colour, shape, way))
+        if not sounds or sounds[-1] != sound:
+            sounds.append(sound)
+        thing = Thing(colour, shape, way, 12.0, 4.0, 0.0, 0.0)
+        made.append(
+            Event(chunk, thing, len(things), Sound(sound, 300.0, 0.1, 0.1, 0.3), len(sounds))
+        )
+    return Scene(len(events), tuple(made))
+
+
+def asked(scene: Scene, family: str) -> dict[str, str]:
+    questions = draw_questions(ALL, scene, np.random.default_rng(0))
+    return {q.question: q.answer for q in questions if q.family == family}
+
+
+@functools.cache
+def sample(name: str, count: int, split: str = "train"):
+    """Returns (scene, questions) of so many clips of a shipped variant."""
+    spec = variant(name)
+    clips = []
+    for index in range(count):
+        scene = draw_scene(spec, clip_generator(spec, split, index, SCENE))
+        random = clip_generator(spec, split, index, QUESTIONS)
+        clips.append((scene, draw_questions(spec, scene, random)))
+    return clips
+
+
+SCENE_A = scene_of(
+    ("red", "ring", "left", "low"),
+    ("red", "ring", "left", "high"),
+    ("blue", "cross", "up", "high"),
+    ("green", "ring", "down", "low"),
+)
+
+
+def test_sight_asks_only_where_the_answer_is_clear():
+    sight = asked(SCENE_A, "sight")
+    assert sight["what colour comes first"] == "red"
+    assert sight["what way comes last"] == "down"
+    assert sight["what shape is the red one"] == "ring"
+    assert sight["what way is the cross going"] == "up"
+    assert sight["what colour is the one going down"] == "green"
+    assert "what colour is the ring" not in sight
+
+
+def test_hearing():
+    hearing = asked(SCENE_A, "hearing")
+    assert hearing["what sound comes first"] == hearing["what sound comes last"] == "low"
+    assert all(
+        answer == "low" for question, answer in hearing.items() if question.startswith("what tone")
+    )
+
+
+def test_counts_are_right_where_asked():
+    found = {}
+    for seed in range(50):
+        questions = draw_questions(ALL, SCENE_A, np.random.default_rng(seed))
+        found.update({q.question: q.answer for q in questions if q.question.startswith("how many")})
+    assert found == {
+        "how many parts have the low tone": "two",
+        "how many parts have the high tone": "two",
+        "how many parts have the noise": "zero",
+        "how many parts have silence": "zero",
+    }
+
+
+def test_together_joins_what_happens_at_once():
+    assert asked(SCENE_A, "together") == {
+        "what shape comes with the low tone": "ring",
+        "what sound comes with the blue one": "high",
+        "what sound comes with the green one": "low",
+        "what sound comes with the cross": "high",
+        "what sound comes with the one going up": "high",
+        "what sound comes with the one going down": "low",
+    }
+
+
+def test_order_goes_by_runs_of_a_referent_that_has_one():
+    order = asked(SCENE_A, "order")
+    assert order["what colour comes after the red one"] == "blue"
+    assert order["what way comes before the green one"] == "up"
+    assert order["what sound comes before the high tone"] == "low"
+    assert order["what sound comes after the high tone"] == "low"
+    assert not [question for question in order if question.endswith(("the ring", "the low tone"))]
+    assert "what colour comes before the red one" not in order
+
+
+def test_parts_ask_about_every_part_and_only_there():
+    parts = asked(SCENE_A, PARTS)
+    assert len(parts) == 16
+    assert parts["what colour is in part 3"] == "blue"
+    assert parts["what sound is in part 4"] == "low"
+    for family in FAMILIES:
+        assert not [question for question in asked(SCENE_A, family) if " part " in question]
+
+
+def test_limits_and_families():
+    for _, questions in sample(SPEC.name, 2000)[:30]:
+        per_family = collections.Counter(question.family for question in questions)
+        assert set(per_family) <= {*FAMILIES, PARTS}
+        assert all(per_family[family] <= SPEC.questions_per_family for family in FAMILIES)
+        assert len({question.question for question in questions}) == len(questions)
+        assert all(len(question.question.split()) <= 10 for question in questions)
+
+
+VARIANTS = ["av_shapes_4", pytest.param("av_shapes_16", marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_question_alone_gives_chance(name):
+    """The most frequent answer to each question, found on some clips, scores chance on others."""
+    frequent = collections.defaultdict(collections.Counter)
+    for _, questions in sample(name, 2000):
+        for question in questions:
+            frequent[question.question][question.answer] += 1
+    for answers in frequent.values():
+        if answers.total() > 400:
+            assert max(answers.values()) < min(answers.values()) + 6 * answers.total() ** 0.5
+    score, chance = _scores(name, lambda scene, question: frequent[question.question], "chance")
+    for family in FAMILIES:
+        assert score[family] == pytest.approx(chance[family], abs=0.04), family
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_bag_oracle_is_the_best_guess_from_the_bag(name):
+    """A table of answers by question and bag, found on some clips, scores the level on others.
+
+    The table knows nothing of the reasoning in levels.py: were a level too low, the table would
+    score above it; were it too high, below.
+    """
+    seen = collections.defaultdict(collections.Counter)
+    for scene, questions in sample(name, 2000):
+        for question in questions:
+            seen[_key(scene, question)][question.answer] += 1
+    score, oracle = _scores(name, lambda scene, question: seen[_key(scene, question)], "bag_oracle")
+    for family in FAMILIES:
+        assert score[family] == pytest.approx(oracle[family], abs=0.04), family
+
+
+def _key(scene, question):
+    """Returns the question, the bag of what it asks for, and the sizes of the other bags.
+
+    Other attributes' names are left out, for else each key would be seen once or twice.
+    """
+    word = question.question.split()[1]
+    asked = word if word in SEEN else "sound"
+    sizes = (len(scene.bag(attribute)) for attribute in ("colour", "sound"))
+    return question.question, scene.bag(asked), *sizes
+
+
+def _scores(name, table, level):
+    """Returns the accuracy of the table's most frequent answers, and the mean level."""
+    right, levels = collections.defaultdict(list), collections.defaultdict(list)
+    for scene, questions in sample(name, 500, "test"):
+        for question in questions:
+            answers = table(scene, question).most_common(1)
+            right[question.family].append(bool(answers) and answers[0][0] == question.answer)
+            levels[question.family].append(getattr(question, level))
+    return (
+        {family: np.mean(values) for family, values in right.items()},
+        {family: np.mean(values) for family, values in levels.items()},
+    )
+
+
+def test_counts_come_equally_often():
+    counts = collections.Counter(
+        question.answer
+        for _, questions in sample(SPEC.name, 2000)
+        for question in questions
+        if question.question.startswith("how many")
+    )
+    assert set(counts) == set(COUNTS)
+    assert max(counts.values()) < 1.25 * min(counts.values())
