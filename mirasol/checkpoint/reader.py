@@ -97,7 +97,8 @@ def _read(item: ReadItem, array: ts.TensorStore, planner: LoadPlanner, transfers
         raise CheckpointError(f"array {name!r} is {array.dtype.name}, its tensor {target.dtype}")
     in_place = target.device.type == "cpu" and target.is_contiguous()
     transfers.make_room(target.nbytes)
-    host = target if in_place else torch.empty_like(target, device="cpu").contiguous()
+    # Not empty_like, which makes of an XLA tensor one whose memory numpy does not see.
+    host = target if in_place else torch.empty(target.shape, dtype=target.dtype)
 
     def deliver() -> None:
         if not in_place:

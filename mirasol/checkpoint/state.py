@@ -48,6 +48,12 @@ def flatten(state: State) -> FlatState:
     return flat
 
 
+def model_state(model: nn.Module) -> State:
+    """Returns the model's parameters and persistent buffers themselves, by name."""
+    tensors = model.state_dict(keep_vars=True)
+    return {_plain(name): tensor for name, tensor in tensors.items()}
+
+
 def training_state(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, State]:
     """Returns the model's and the optimizer's tensors themselves, by name of parameter.
 
@@ -60,9 +66,8 @@ def training_state(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[s
     strange = [p.shape for p in optimizer.state if id(p) not in names]
     if strange:
         raise ValueError(f"the optimizer holds parameters that the model has not: shapes {strange}")
-    tensors = model.state_dict(keep_vars=True)
     return {
-        "model": {_plain(name): tensor for name, tensor in tensors.items()},
+        "model": model_state(model),
         "optimizer": {names[id(p)]: state for p, state in optimizer.state.items()},
     }
 

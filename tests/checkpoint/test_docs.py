@@ -1,0 +1,38 @@
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from mirasol.checkpoint.manager import CheckpointManager
+from mirasol.checkpoint.state import model_state, training_state
+
+PAGE = Path(__file__).parents[2] / "docs" / "checkpoints.md"
+PLAIN, SAVING, PART = re.findall(
+    r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL
+)
+
+
+def test_plain_tensorstore_opens_a_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture):
+    weight = torch.tensor([[1.5, -2.0], [0.0, 3.0]], dtype=torch.bfloat16)
+    CheckpointManager(tmp_path).save(500, {"model": {"weight": weight}, "step": 500})
+    assert "mirasol" not in PLAIN
+    exec(PLAIN.replace("/runs/demo/checkpoints", str(tmp_path)), {})
+    text = capsys.readouterr().out
+    assert text.startswith('model.weight dtype("bfloat16") (2, 2) [[1.5 -2]')
+
+
+def test_the_page_saves_and_restores(tmp_path: Path):
+    model = torch.nn.Linear(2, 1)
+    names = {
+        "CheckpointManager": CheckpointManager,
+        "training_state": training_state,
+        "model_state": model_state,
+        "workdir": tmp_path,
+        "model": model,
+        "optimizer": torch.optim.AdamW(model.parameters()),
+        "step": 500,
+    }
+    exec(SAVING + PART, names)
+    assert names["values"] == {"step": 500}
+    assert (tmp_path / "checkpoints" / "step_00000500").is_dir()
