@@ -207,7 +207,7 @@ class TextDecoder(nn.Module):
         return torch.cat([real_XP.cumsum(dim=1) - real_XP, length_X1 + response_R], dim=1)
 
     def _embed(self, tokens_XL: torch.Tensor, positions_XL: torch.Tensor) -> torch.Tensor:
-        # The table is N(0, 0.02); times sqrt(D) it stands beside positions of order 1.
+        # The table is N(0, 1 / D); times sqrt(D) it is as loud as the positions.
         x_XLD = self.embedding(tokens_XL) * self.width**0.5
         return x_XLD + sincos_positions(positions_XL[..., None], self.width).to(x_XLD.dtype)
 

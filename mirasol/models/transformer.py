@@ -135,13 +135,14 @@ class Transformer(nn.Module):
 
 
 def initialise(module: nn.Module) -> None:
-    """Draws weights anew: Xavier for linear maps, N(0, 0.02) for embeddings, zero biases.
+    """Draws weights anew: Xavier for linear maps, N(0, 1 / D) for embeddings, zero biases.
 
-    The paper does not state its initialisation; this is the habit of ViT and T5 code.
+    Embeddings are multiplied by sqrt(D) where they are read (decoder.py), so that words are as loud
+    as positions, and as outputs they give logits of order 1. The paper does not state its own.
     """
     if isinstance(module, nn.Linear):
         nn.init.xavier_uniform_(module.weight)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
     elif isinstance(module, nn.Embedding):
-        nn.init.normal_(module.weight, std=0.02)
+        nn.init.normal_(module.weight, std=module.embedding_dim**-0.5)

@@ -37,14 +37,10 @@ def draw_frames(scene: Scene, random: np.random.Generator) -> np.ndarray:
 
 
 def _cover(thing: Thing, frame: int) -> np.ndarray:
-    """Returns how much of each pixel the thing covers, float32 [H, W] in 0..1.
-
-    Distances run around the edges, so a thing that leaves on one side enters on the other.
-    """
+    """Returns how much of each pixel the thing covers, float32 [H, W] in 0..1."""
     x_px, y_px = thing.centre_px(frame)
-    half = IMAGE_SIZE_PX / 2
-    dx_W = np.abs((_GRID_PX - x_px + half) % IMAGE_SIZE_PX - half)[None, :]
-    dy_H = np.abs((_GRID_PX - y_px + half) % IMAGE_SIZE_PX - half)[:, None]
+    dx_W = np.abs(_GRID_PX - x_px)[None, :]
+    dy_H = np.abs(_GRID_PX - y_px)[:, None]
     distance_HW = _DISTANCES[thing.shape](dx_W, dy_H, thing.radius_px)
     return np.clip(0.5 - distance_HW, 0, 1).astype(np.float32)
 

@@ -31,15 +31,17 @@ from mirasol.data.av_shapes.spec import (
 PITCH_RANGES_HZ = {"low": (200.0, 400.0), "high": (1000.0, 1800.0), "rise": (400.0, 500.0)}
 # Streams of random numbers of a clip, so that a change to one leaves the others as they are.
 SCENE, QUESTIONS, MEDIA = range(3)
+# A centre comes no nearer to the edge: at the edge about half of the shape is still to be seen.
+EDGE_PX = 6.0
 _STEPS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
 
 
 @dataclasses.dataclass(frozen=True)
 class Thing:
-    """A shape in motion. `x_px`, `y_px` is its centre in the first frame of the clip.
+    """A shape in motion. `x_px`, `y_px` is its centre in the first frame of a chunk.
 
-    It is where the motion, run backwards, puts it: a thing that goes on, even behind a gap,
-    is one formula. Positions wrap around the edges of the frame.
+    It crosses the frame in a straight line and at an even speed, its centre always inside. One that
+    goes on in the next chunk comes in again where it came in before, and moves the same way.
     """
 
     colour: str
@@ -51,13 +53,10 @@ class Thing:
     y_px: float
 
     def centre_px(self, frame: int) -> tuple[float, float]:
-        """Returns (x, y) in [0, IMAGE_SIZE_PX) in the given frame of the clip."""
+        """Returns (x, y) in the given frame of the clip."""
         step_x, step_y = _STEPS[self.way]
-        travelled_px = self.speed_px * frame
-        return (
-            (self.x_px + step_x * travelled_px) % IMAGE_SIZE_PX,
-            (self.y_px + step_y * travelled_px) % IMAGE_SIZE_PX,
-        )
+        travelled_px = self.speed_px * (frame % CHUNK_FRAMES)
+        return self.x_px + step_x * travelled_px, self.y_px + step_y * travelled_px
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,15 +142,17 @@ def _draw_thing(random: np.random.Generator, last: tuple[str, str, str]) -> Thin
         _draw_other(random, values, value)
         for values, value in zip((COLOURS, SHAPES, WAYS), last, strict=True)
     )
-    return Thing(
-        colour,
-        shape,
-        way,
-        radius_px=random.uniform(11, 15),
-        speed_px=random.uniform(3, 4.5),
-        x_px=random.uniform(0, IMAGE_SIZE_PX),
-        y_px=random.uniform(0, IMAGE_SIZE_PX),
+    speed_px = random.uniform(3, 4.5)
+    x_px, y_px = (
+        _draw_start(random, step * speed_px * (CHUNK_FRAMES - 1)) for step in _STEPS[way]
     )
+    return Thing(colour, shape, way, random.uniform(11, 15), speed_px, x_px, y_px)
+
+
+def _draw_start(random: np.random.Generator, travel_px: float) -> float:
+    """Returns where along one axis a centre starts that stays in the frame for the whole travel."""
+    low_px, high_px = EDGE_PX, IMAGE_SIZE_PX - EDGE_PX
+    return random.uniform(low_px - min(travel_px, 0.0), high_px - max(travel_px, 0.0))
 
 
 def _draw_sounds(spec: AVShapes, random: np.random.Generator) -> Iterator[tuple[Sound, int]]:

@@ -6,8 +6,15 @@ import itertools
 
 import pytest
 
-from mirasol.data.av_shapes.scenes import SCENE, Thing, clip_generator, draw_scene
-from mirasol.data.av_shapes.spec import COLOURS, IMAGE_SIZE_PX, VARIANTS, AVShapes, variant
+from mirasol.data.av_shapes.scenes import EDGE_PX, SCENE, Thing, clip_generator, draw_scene
+from mirasol.data.av_shapes.spec import (
+    CHUNK_FRAMES,
+    COLOURS,
+    IMAGE_SIZE_PX,
+    VARIANTS,
+    AVShapes,
+    variant,
+)
 
 SPEC = variant("av_shapes_4")
 
@@ -49,11 +56,20 @@ def test_values_come_equally_often():
     assert max(colours.values()) - min(colours.values()) < 200
 
 
-def test_motion_goes_on_across_the_edge():
-    thing = Thing("red", "ring", "left", radius_px=12, speed_px=4, x_px=10, y_px=20)
-    assert thing.centre_px(2) == (2, 20)
-    assert thing.centre_px(3) == (IMAGE_SIZE_PX - 2, 20)
-    assert dataclasses.replace(thing, way="down").centre_px(3) == (10, 32)
+def test_a_thing_moves_straight_and_comes_in_again_in_the_next_chunk():
+    thing = Thing("red", "ring", "left", radius_px=12, speed_px=4, x_px=50, y_px=20)
+    assert thing.centre_px(0) == (50, 20)
+    assert thing.centre_px(7) == (22, 20)
+    assert thing.centre_px(8) == thing.centre_px(0)
+    assert dataclasses.replace(thing, way="down").centre_px(3) == (50, 32)
+
+
+def test_every_centre_stays_in_the_frame():
+    for scene in scenes(SPEC, 200):
+        for event in scene.events:
+            for frame in (0, CHUNK_FRAMES - 1):
+                for place_px in event.thing.centre_px(frame):
+                    assert EDGE_PX <= place_px <= IMAGE_SIZE_PX - EDGE_PX
 
 
 @pytest.mark.parametrize("spec", VARIANTS.values(), ids=list(VARIANTS))
