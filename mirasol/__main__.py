@@ -82,7 +82,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get(TRACEBACK_VARIABLE) or not _is_for_users(error):
             raise
-        print(f"mirasol: {' '.join(str(error).split())}", file=sys.stderr)
+        from mirasol.gin_messages import in_building
+
+        print(f"mirasol: {' '.join(in_building(error).split())}", file=sys.stderr)
         return FAILED_BY_USER
     return 0
 

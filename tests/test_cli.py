@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import types
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,11 +19,25 @@ from mirasol.__main__ import COMMANDS, FLAGS, main
 
 
 @dataclasses.dataclass(frozen=True)
+class Model:
+    width: int = 8
+
+    def __post_init__(self):
+        if self.width % 4:
+            raise ValueError(f"width is {self.width}, no multiple of 4")
+
+
+@dataclasses.dataclass(frozen=True)
 class Experiment:
     steps: int
     seed: int = 0
     task: str = "shapes"
+    model: Callable[[], Model] = Model
     calls: ClassVar[list[tuple]] = []
+
+    def build_model(self, device):
+        assert device == "meta"
+        return self.model()
 
     def check(self):
         if self.task != "shapes":
@@ -54,13 +69,14 @@ TRAIN_STEPS = 20
 SEED = 7
 toy.Experiment.steps = %TRAIN_STEPS
 toy.Experiment.seed = %SEED
+toy.Experiment.model = @toy.Model
 """
 
 
 @pytest.fixture(autouse=True)
 def folder(monkeypatch, tmp_path):
     module = types.ModuleType("toy")
-    module.Experiment = Experiment
+    module.Experiment, module.Model = Experiment, Model
     monkeypatch.setitem(sys.modules, "toy", module)
     monkeypatch.setattr(config, "ROOT", "toy.Experiment")
     monkeypatch.setattr(Experiment, "calls", [])
@@ -93,6 +109,11 @@ REFUSED = [
     ("train --gin_file=runs/circle.gin --gin.SEED=", "--gin.SEED", "=VALUE"),
     ("train --gin_file=runs/circle.gin --gin.Experiment.task=x", "--gin.Experiment.task", "quotes"),
     ("train --gin_file=runs/circle.gin --gin.Experiment.task='shaps'", "'shaps'", "'shapes'"),
+    (
+        "train --gin_file=runs/circle.gin --workdir=new --gin.Model.width=9",
+        "Model: width is 9",
+        "no multiple of 4",
+    ),
     ("train --gin_file=runs/circle.gin --workdir=clip.mp4", "clip.mp4", "--workdir"),
     ("train --gin_file=runs/circle.gin --workdir=runs", "circle.gin", "--workdir"),
     ("train --gin_file=overlays/tiny.gin", "binds Experiment", "runs/"),
