@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
 
 import av
 import numpy as np
@@ -169,15 +168,10 @@ class MediaFile(contextlib.AbstractContextManager):
             yield from frames
 
     def _timed(self, stream) -> Iterator[tuple]:
-        previous_s = -1.0
         for frame in self._container.decode(stream):
-            if frame.pts is None:  # Some AVI files: count on from the frame before.
-                rate = stream.average_rate or Fraction(25)
-                time_s = max(0.0, previous_s + float(1 / rate))
-            else:
-                time_s = float(frame.pts * frame.time_base) - self._zero_s
-            previous_s = time_s
-            yield time_s, frame
+            if frame.time is None:
+                raise MediaError(self._path, "its frames carry no presentation times")
+            yield frame.time - self._zero_s, frame
 
     def _end_s(self, stream) -> float:
         if stream is None:
@@ -242,7 +236,7 @@ def _mono(frame) -> np.ndarray:
         middle = 2.0 ** (8 * samples.dtype.itemsize - 1)
         offset = middle if samples.dtype.kind == "u" else 0.0
         samples = (samples - offset) / middle
-    return samples.mean(axis=0, dtype=np.float32)
+    return samples[0] if len(samples) == 1 else samples.mean(axis=0, dtype=np.float32)
 
 
 def _resampled(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:

@@ -87,7 +87,8 @@ class LogMel:
         padded = torch.zeros(wanted)
         padded[: len(samples)] = torch.from_numpy(samples[:wanted])
         framed = padded.unfold(0, self._window, 1)[starts] * self._hann
-        power = torch.fft.rfft(framed, n=self._size).abs().square() @ self._filters
+        spectrum = torch.fft.rfft(framed, n=self._size)
+        power = (spectrum.real.square() + spectrum.imag.square()) @ self._filters
         power = power.reshape(count, windows, self.mel_bins).mean(dim=1)
         decibels = 10.0 * torch.log10(power + _FLOOR)
         return ((decibels - self._mean_db) / self._std_db).numpy()
