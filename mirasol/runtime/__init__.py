@@ -1,0 +1,1 @@
+"""Where a run computes: CPU, CUDA or XLA, behind one small interface."""

@@ -1,0 +1,54 @@
+"""Opens a runtime by name. Importing this file imports neither torch nor torch_xla."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from mirasol.spelling import nearest
+
+if TYPE_CHECKING:
+    from mirasol.runtime.base import Runtime
+
+RUNTIMES = ("auto", "cpu", "cuda", "xla")
+
+
+def open_runtime(name: str, precision: str = "float32") -> Runtime:
+    """Opens the named runtime: once a process, before anything imports TensorFlow.
+
+    Args:
+      name: one of RUNTIMES; "auto" is "xla" where a TPU is (PJRT_DEVICE=TPU says so), else
+        "cuda" where torch sees a GPU, else "cpu".
+      precision: of the matrix products under `Runtime.autocast`, "float32" or "bfloat16".
+
+    Raises:
+      ValueError: an unknown name or precision, or a runtime that is not available here.
+    """
+    if name not in RUNTIMES:
+        raise ValueError(
+            f"no runtime {name!r} (--runtime takes {', '.join(RUNTIMES)}){nearest(name, RUNTIMES)}"
+        )
+    return _open(_best_here() if name == "auto" else name, precision)
+
+
+def _best_here() -> str:
+    import torch
+
+    from mirasol.runtime.xla import tpu_is_here
+
+    if tpu_is_here():
+        return "xla"
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _open(name: str, precision: str) -> Runtime:
+    from mirasol.runtime.cpu import CpuRuntime
+    from mirasol.runtime.cuda import CudaRuntime
+    from mirasol.runtime.xla import XlaRuntime
+
+    openers: dict[str, Callable[[str], Runtime]] = {
+        "cpu": CpuRuntime,
+        "cuda": CudaRuntime,
+        "xla": XlaRuntime,
+    }
+    return openers[name](precision)
