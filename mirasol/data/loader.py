@@ -1,47 +1,31 @@
 """Batches, made by worker processes that hold seqio and the decoders.
 
-Batch i is a function of (stages, split, seed, i) alone. Every worker runs the whole stream of
-references, which is cheap, and decodes the batches that are its own, which is not:
-
-    references  r0 r1 r2 r3 | r4 r5 r6 r7 | r8 r9 .. .. |        batch size 4
-    worker 0    decodes     | passes over | decodes     |  ...   the parent takes them in turns
-    worker 1    passes over | decodes     | passes over |  ...
-
-so the number of workers changes nothing, and a run resumes by passing over what it has seen.
+Batch i is a function of (stages, split, seed, i) alone: the number of workers changes nothing
+(batches.py says why), and a run resumes by passing over the references that it has seen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
-import numpy as np
 import torch
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from torch.utils.data import DataLoader
 
 from mirasol.batch import Batch
 from mirasol.data import source
+from mirasol.data.batches import (
+    Batches,
+    EvaluationBatches,
+    EvaluationItem,
+    Failure,
+    Stage,
+    TrainingBatches,
+)
 from mirasol.data.converter import Converter
-from mirasol.data.media import MediaError
-from mirasol.data.references import ClipReference, draw_questions
 
 Item = TypeVar("Item")
-EvaluationItem = tuple[Batch, list[ClipReference]]
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One stage of a curriculum.
-
-    Attributes:
-      task: name of a task or mixture.
-      batches: how many batches come from it; None, for the last stage: all that follow.
-    """
-
-    task: str
-    batches: int | None = None
 
 
 class WorkerDiedError(RuntimeError):
@@ -51,18 +35,25 @@ class WorkerDiedError(RuntimeError):
 class BatchStream(Generic[Item]):
     """An iterator over what worker processes make; they start when it is built.
 
+    Where the batches have an end, iterating again goes through them again, in the same processes
+    and with the clips that those keep decoded: starting a process costs seconds.
+
     Raises, from `next`:
       MediaError, ValueError: as raised in the worker.
       WorkerDiedError: a worker process is gone.
     """
 
-    def __init__(self, dataset: _Batches, workers: int) -> None:
+    def __init__(self, dataset: Batches, workers: int) -> None:
         if workers < 0:
             raise ValueError(f"workers is {workers}; it must be 0 (this process) or more")
         options: dict[str, Any] = {}
         if workers:
-            options = {"multiprocessing_context": "spawn", "prefetch_factor": 2}
-        loader: DataLoader = DataLoader(
+            options = {
+                "multiprocessing_context": "spawn",
+                "prefetch_factor": 2,
+                "persistent_workers": True,
+            }
+        self._loader: DataLoader | None = DataLoader(
             dataset,
             batch_size=None,  # The dataset makes whole batches.
             num_workers=workers,
@@ -70,31 +61,35 @@ class BatchStream(Generic[Item]):
             generator=torch.Generator(),  # Or it would draw from the training's own.
             **options,
         )
-        self._items: Iterator | None = iter(loader)
+        self._items: Iterator = iter(self._loader)
+        self._spent = False
 
     def __iter__(self) -> BatchStream[Item]:
+        if self._spent and self._loader is not None:
+            with _death_explained():
+                self._items = iter(self._loader)
+            self._spent = False
         return self
 
     def __next__(self) -> Item:
-        if self._items is None:
+        if self._spent:
             raise StopIteration
         try:
-            item = next(self._items)
-        except RuntimeError as error:
-            if "DataLoader worker" in str(error) and "pid" in str(error):
-                raise WorkerDiedError(
-                    f"a data worker process died ({error}); if the machine is short of memory, "
-                    "lower the number of workers, cache_bytes or the batch size"
-                ) from None
+            with _death_explained():
+                item = next(self._items)
+        except StopIteration:
+            self._spent = True
             raise
-        if isinstance(item, _Failure):
+        if isinstance(item, Failure):
             self.close()
             raise item.error
         return item
 
     def close(self) -> None:
-        """Ends the worker processes."""
-        self._items = None
+        """Ends the worker processes; nothing comes after."""
+        self._spent = True
+        self._items = iter(())
+        self._loader = None
 
 
 def training_batches(
@@ -145,7 +140,7 @@ def training_batches(
         raise ValueError(f"first_batch is {first_batch}; it must be 0 or more")
     size = batch_size // hosts
     clips = slice(host * size, (host + 1) * size)
-    dataset = _TrainingBatches(
+    dataset = TrainingBatches(
         stages, split, converter, batch_size, seed, first_batch, shuffle, clips, tuple(task_modules)
     )
     return BatchStream(dataset, workers)
@@ -162,6 +157,8 @@ def evaluation_batches(
     task_modules: Sequence[str] = source.TASK_MODULES,
 ) -> BatchStream[EvaluationItem]:
     """Returns batches that hold every question of a split once, in a fixed order.
+
+    To evaluate again and again, keep the stream and iterate again.
 
     A clip with more than Q questions becomes several examples. Each batch comes with one reference
     an example, cut down to the questions of that example: answer [b, q] belongs to
@@ -183,112 +180,22 @@ def evaluation_batches(
     """
     if batch_size < 1 or (max_clips is not None and max_clips < 1):
         raise ValueError(f"batch_size {batch_size} and max_clips {max_clips} must be above 0")
-    dataset = _EvaluationBatches(task, split, converter, batch_size, max_clips, tuple(task_modules))
+    dataset = EvaluationBatches(task, split, converter, batch_size, max_clips, tuple(task_modules))
     return BatchStream(dataset, workers)
 
 
-@dataclass(frozen=True)
-class _Failure:
-    """An error on its way from a worker to the parent, without torch's wrapping."""
-
-    error: Exception
-
-
-class _Batches(IterableDataset):
-    """Batches as thunks in their order; a worker calls those that are its own."""
-
-    def _thunks(self) -> Iterable[Callable[[], Any]]:
-        raise NotImplementedError
-
-    def __iter__(self) -> Iterator:
-        info = get_worker_info()
-        worker, workers = (info.id, info.num_workers) if info else (0, 1)
-        try:
-            for index, make in enumerate(self._thunks()):
-                if index % workers == worker:
-                    yield make()
-        except (MediaError, ValueError) as error:
-            yield _Failure(error)
-
-
-@dataclass
-class _TrainingBatches(_Batches):
-    stages: tuple[Stage, ...]
-    split: str
-    converter: Converter
-    batch_size: int
-    seed: int
-    first_batch: int
-    shuffle: bool
-    clips: slice
-    task_modules: tuple[str, ...]
-
-    def _thunks(self) -> Iterator[Callable[[], Batch]]:
-        passed = self.first_batch
-        for number, stage in enumerate(self.stages):
-            if stage.batches is not None and passed >= stage.batches:
-                passed -= stage.batches
-                continue
-            first = passed * self.batch_size
-            stream = source.training_stream(
-                stage.task, self.split, self.seed, first, self.shuffle, self.task_modules
-            )
-            left = None if stage.batches is None else stage.batches - passed
-            for index in _count(left):
-                batch = list(islice(stream, self.batch_size))
-                if len(batch) < self.batch_size:
-                    raise ValueError(f"split {self.split!r} of task {stage.task!r} is empty")
-                yield self._thunk(number, first + index * self.batch_size, batch)
-            passed = 0
-
-    def _thunk(self, stage: int, first: int, batch: list[source.Features]) -> Callable[[], Batch]:
-        def make() -> Batch:
-            examples = []
-            for occurrence, features in list(enumerate(batch, first))[self.clips]:
-                reference = ClipReference.from_features(features)
-                rng = np.random.default_rng((self.seed, stage, occurrence))
-                count = self.converter.shape.questions
-                questions = draw_questions(reference.questions, count, rng)
-                examples.append(self.converter.example(reference, questions))
-            return self.converter.batch(examples)
-
-        return make
-
-
-@dataclass
-class _EvaluationBatches(_Batches):
-    task: str
-    split: str
-    converter: Converter
-    batch_size: int
-    max_clips: int | None
-    task_modules: tuple[str, ...]
-
-    def _thunks(self) -> Iterator[Callable[[], EvaluationItem]]:
-        stream = source.evaluation_stream(self.task, self.split, self.task_modules)
-        references = (
-            part
-            for features in islice(stream, self.max_clips)
-            for part in ClipReference.from_features(features).split(self.converter.shape.questions)
-        )
-        while batch := list(islice(references, self.batch_size)):
-            yield self._thunk(batch)
-
-    def _thunk(self, references: list[ClipReference]) -> Callable[[], EvaluationItem]:
-        def make() -> EvaluationItem:
-            examples = [self.converter.example(each, each.questions) for each in references]
-            filler = examples[-1] | {"question_Q": np.zeros_like(examples[-1]["question_Q"])}
-            examples += [filler] * (self.batch_size - len(examples))
-            return self.converter.batch(examples), references
-
-        return make
-
-
-def _count(limit: int | None) -> Iterator[int]:
-    index = 0
-    while limit is None or index < limit:
-        yield index
-        index += 1
+@contextlib.contextmanager
+def _death_explained() -> Iterator[None]:
+    """Turns torch's word that a worker is gone into one that says what to do."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "DataLoader worker (pid" not in str(error):
+            raise
+        raise WorkerDiedError(
+            f"a data worker process died ({error}); if the machine is short of memory, lower the "
+            "number of workers, cache_bytes or the batch size"
+        ) from None
 
 
 def _as_it_is(item: Any) -> Any:

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 
 import av
 import numpy as np
-from av.video.reformatter import Interpolation, VideoReformatter
+
+from mirasol.data.frames import Resizer, mono, resampled
 
 # Sampling times come from arithmetic in seconds: a frame counts as shown this much before its time.
 _TOLERANCE_S = 1e-4
@@ -104,7 +105,7 @@ class MediaFile(contextlib.AbstractContextManager):
         if stream is None:
             raise MediaError(self._path, "it has no pictures")
         pictures = np.empty((len(times_s), image_size, image_size, 3), np.uint8)
-        resize = _Resizer(image_size)
+        resize = Resizer(image_size)
         done = 0
         shown = None
         with self._errors():
@@ -141,12 +142,12 @@ class MediaFile(contextlib.AbstractContextManager):
                     at = expected
                 if at >= len(track):
                     break
-                samples = _mono(frame)
+                samples = mono(frame)
                 expected = at + len(samples)
                 low, high = max(at, 0), min(expected, len(track))
                 if high > low:
                     track[low:high] = samples[low - at : high - at]
-            return track if rate == sample_rate else _resampled(track, rate, sample_rate)
+            return track if rate == sample_rate else resampled(track, rate, sample_rate)
 
     def _frames(self, stream, start_s: float, lead_s: float = 0.0) -> Iterator[tuple]:
         """Yields (time in s, frame) in order of presentation, from at or before `start_s`."""
@@ -208,47 +209,3 @@ def decode_audio(path: str, start_s: float, end_s: float, sample_rate: int) -> n
     """Returns float32 [samples] between two times; see `MediaFile.audio`."""
     with MediaFile(path) as media:
         return media.audio(start_s, end_s, sample_rate)
-
-
-class _Resizer:
-    """One scaler for all frames of a file: making one costs more than using it."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._reformatter = VideoReformatter()
-
-    def __call__(self, frame) -> np.ndarray:
-        size = self._size
-        small = self._reformatter.reformat(
-            frame, size, size, "rgb24", interpolation=Interpolation.AREA, threads=1
-        )
-        plane = small.planes[0]
-        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(size, plane.line_size)
-        return rows[:, : 3 * size].reshape(size, size, 3)
-
-
-def _mono(frame) -> np.ndarray:
-    """Returns an audio frame as float32 [samples] in -1..1, its channels averaged."""
-    samples = frame.to_ndarray()
-    if not frame.format.is_planar:
-        samples = samples.reshape(-1, len(frame.layout.channels)).T
-    if samples.dtype.kind != "f":
-        middle = 2.0 ** (8 * samples.dtype.itemsize - 1)
-        offset = middle if samples.dtype.kind == "u" else 0.0
-        samples = (samples - offset) / middle
-    return samples[0] if len(samples) == 1 else samples.mean(axis=0, dtype=np.float32)
-
-
-def _resampled(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:
-    """Returns the sound at another rate; swresample's delay is made good by its flush."""
-    count = round(len(samples) * wanted / rate)
-    frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
-    frame.sample_rate = rate
-    resampler = av.AudioResampler(format="fltp", layout="mono", rate=wanted)
-    parts = [
-        part.to_ndarray()[0] for part in (*resampler.resample(frame), *resampler.resample(None))
-    ]
-    out = np.zeros(count, np.float32)
-    joined = np.concatenate(parts)[:count]
-    out[: len(joined)] = joined
-    return out

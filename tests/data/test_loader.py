@@ -271,16 +271,17 @@ def main() -> None:
     except MediaError as error:
         broken = str(error)
 
-    doomed = evaluation_batches("toy_red", "validation", blind(), 1, task_modules=MODULES)
+    doomed = evaluation_batches("toy_red", "validation", blind(), 4, task_modules=MODULES)
+    passes = [[prompts(batch) for batch, _ in doomed] for _ in range(2)]
     for child in Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split():
         if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
             os.kill(int(child), signal.SIGKILL)
     try:
-        next(doomed)
+        list(doomed)
     except WorkerDiedError as error:
         died = str(error)
     foreign = sorted({"tensorflow", "seqio"} & set(sys.modules))
-    print(json.dumps([batches, brightness, broken, died, foreign]))
+    print(json.dumps([batches, brightness, broken, passes, died, foreign]))
 
 
 def test_worker_processes_give_the_same_and_keep_tensorflow_to_themselves(toy_root, seqio_process):
@@ -288,7 +289,7 @@ def test_worker_processes_give_the_same_and_keep_tensorflow_to_themselves(toy_ro
     command = [sys.executable, __file__]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    batches, brightness, broken, died, foreign = json.loads(done.stdout)
+    batches, brightness, broken, passes, died, foreign = json.loads(done.stdout)
 
     assert foreign == []
     assert batches == seqio_process(take, 5)  # Two workers against none.
@@ -297,7 +298,8 @@ def test_worker_processes_give_the_same_and_keep_tensorflow_to_themselves(toy_ro
         numbers = [int(example[0].split(" ")[1]) for example in examples]
         assert levels == pytest.approx([30 + 8 * (number + 3.5) for number in numbers], abs=2)
     assert "missing.mp4: no such file (asked for by toy_broken/train/" in broken
-    assert "a data worker process died" in died
+    assert passes[0] == passes[1] == [asked for asked, _ in seqio_process(evaluate, "toy_red")]
+    assert "a data worker process died" in died  # It had kept its process after the second pass.
 
 
 if __name__ == "__main__":
