@@ -14,7 +14,10 @@ RUNTIMES = ("auto", "cpu", "cuda", "xla")
 
 
 def open_runtime(name: str, precision: str = "float32") -> Runtime:
-    """Opens the named runtime: once a process, before anything imports TensorFlow.
+    """Opens the named runtime.
+
+    Open it before the process's first `backward()`, which fixes the devices that autograd knows,
+    and before anything imports TensorFlow: after either, XLA does not work.
 
     Args:
       name: one of RUNTIMES; "auto" is "xla" where a TPU is (PJRT_DEVICE=TPU says so), else
