@@ -37,7 +37,7 @@ def open_runtime(name: str, precision: str = "float32") -> Runtime:
 def _best_here() -> str:
     import torch
 
-    from mirasol.runtime.xla import tpu_is_here
+    from mirasol.runtime.torch_xla_import import tpu_is_here
 
     if tpu_is_here():
         return "xla"

@@ -1,20 +1,10 @@
-"""XLA through torch_xla: a TPU, or the CPU as the rehearsal of one (PJRT_DEVICE=CPU).
-
-torch_xla is imported when the runtime is opened and not before, for it takes 3 s, changes
-torch's and Python's settings, and must come before TensorFlow in a process or not at all.
-"""
+"""XLA through torch_xla: a TPU, or the CPU as the rehearsal of one (PJRT_DEVICE=CPU)."""
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
-import logging
 import os
-import sys
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,14 +12,7 @@ from torch import nn
 
 from mirasol.batch import Batch
 from mirasol.runtime.base import Inputs, Model, Output, Runtime, State, autocast, precision_dtype
-from mirasol.spelling import nearest
-
-PJRT_DEVICES = ("CPU", "TPU")
-
-# PCI vendor and device ids of TPU v2/v3, v4, v5e, v6e and v5p. Google's network cards share the
-# vendor, so the vendor alone does not tell a TPU.
-GOOGLE_VENDOR = "0x1ae0"
-TPU_DEVICES = {"0x0027", "0x005e", "0x0063", "0x006f", "0x0062"}
+from mirasol.runtime.torch_xla_import import import_torch_xla
 
 
 class XlaRuntime(Runtime):
@@ -42,7 +25,7 @@ class XlaRuntime(Runtime):
 
     def __init__(self, precision: str = "float32"):
         self._dtype = precision_dtype(precision)
-        self._xla = _import_torch_xla()
+        self._xla = import_torch_xla()
         self._device = self._xla.device()
 
     @property
@@ -153,64 +136,3 @@ def _owners_of_shared_parameters(model: nn.Module) -> list[list[tuple[nn.Module,
             if parameter is not None:
                 owners.setdefault(parameter, []).append((module, name))
     return [places for places in owners.values() if len(places) > 1]
-
-
-def tpu_is_here() -> bool:
-    """Tells whether XLA would compute on a TPU, without importing torch_xla."""
-    if "PJRT_DEVICE" in os.environ:
-        return os.environ["PJRT_DEVICE"] == "TPU"
-    cards = Path("/sys/bus/pci/devices").glob("*")
-    return any(
-        _pci_id(card, "vendor") == GOOGLE_VENDOR and _pci_id(card, "device") in TPU_DEVICES
-        for card in cards
-    )
-
-
-def _pci_id(card: Path, name: str) -> str:
-    try:
-        return (card / name).read_text().strip()
-    except OSError:
-        return ""
-
-
-def _import_torch_xla() -> Any:
-    """Returns the module torch_xla, set to a TPU if there is one and to the CPU otherwise."""
-    if "torch_xla" not in sys.modules and "tensorflow" in sys.modules:
-        raise ValueError(
-            "runtime 'xla' cannot open: TensorFlow is already imported in this process, and "
-            "loading torch_xla after it aborts in LLVM; open the runtime first, or use TensorFlow "
-            "in another process"
-        )
-    if importlib.util.find_spec("torch_xla") is None:
-        raise ValueError(
-            "runtime 'xla' needs torch_xla, which is not installed: pip install 'mirasol[xla]', "
-            "or use --runtime=cpu or --runtime=cuda"
-        )
-    kind = os.environ.setdefault("PJRT_DEVICE", "TPU" if tpu_is_here() else "CPU")
-    if kind not in PJRT_DEVICES:
-        raise ValueError(
-            f"runtime 'xla' takes {' or '.join(PJRT_DEVICES)} in the environment variable "
-            f"PJRT_DEVICE, not {kind!r}{nearest(kind, PJRT_DEVICES)}"
-        )
-    try:
-        with _import_side_effects_undone():
-            import torch_xla
-    except ImportError as error:
-        raise ValueError(
-            f"runtime 'xla' cannot load torch_xla with torch {torch.__version__} ({error}): "
-            "torch_xla 2.9 loads with torch 2.9 alone; pip install 'mirasol[xla]'"
-        ) from error
-    return torch_xla
-
-
-@contextlib.contextmanager
-def _import_side_effects_undone() -> Iterator[None]:
-    """Keeps the import of torch_xla from warning about TensorFlow and from setting up logging.
-
-    The warning is about TensorFlow being installed. Mirasol keeps it out of this process.
-    """
-    handlers = list(logging.root.handlers)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="`tensorflow` can conflict with `torch-xla`")
-        yield
-    logging.root.handlers[:] = handlers
