@@ -51,8 +51,8 @@ def test_killed_at_any_time(tmp_path: Path):
 
 
 @pytest.mark.slow
-def test_killed_at_every_line_of_a_save(tmp_path: Path):
-    folders = kill_savers(tmp_path, "lines", 999)
+def test_killed_at_two_hundred_lines_of_a_save(tmp_path: Path):
+    folders = kill_savers(tmp_path, "lines", 200)
     assert {check_survivor(folder) for folder in folders} == {2, 3}
 
 
