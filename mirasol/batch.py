@@ -92,7 +92,10 @@ class Batch:
 
     def _map(self, function) -> Batch:
         return Batch(
-            **{field.name: function(getattr(self, field.name)) for field in dataclasses.fields(self)}
+            **{
+                field.name: function(getattr(self, field.name))
+                for field in dataclasses.fields(self)
+            }
         )
 
 

@@ -33,8 +33,9 @@ def describe(experiment: Experiment) -> str:
         ("Tokens a chunk", _tokens(model)),
         ("One batch, shape by shape", _shapes(experiment, model)),
     ]
-    return "\n\n".join(f"{title}\n" + "\n".join(f"  {line}" for line in lines)
-                       for title, lines in sections)
+    return "\n\n".join(
+        f"{title}\n" + "\n".join(f"  {line}" for line in lines) for title, lines in sections
+    )
 
 
 def _tree(experiment: Experiment, model: Mirasol) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Experiment: the frozen root of the specification, and what can be done with it.
 
-    gin file -> Experiment -> train | evaluate | infer | describe
+gin file -> Experiment -> train | evaluate | infer | describe
 """
 
 from __future__ import annotations
@@ -171,7 +171,9 @@ class Experiment:
                 session.service.check(task, split)
             session.restore_model()
             return {
-                task: session.evaluate(task, split, [ContactSheet(workdir / "eval" / f"{task}-{split}.png")])
+                task: session.evaluate(
+                    task, split, [ContactSheet(workdir / "eval" / f"{task}-{split}.png")]
+                )
                 for task in tasks
             }
 

@@ -28,7 +28,6 @@ PACKAGES = (
     "seqio",
     "tensorflow",
     "av",
-    "librosa",
     "sentencepiece",
     "gin-config",
 )

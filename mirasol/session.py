@@ -1,11 +1,12 @@
 """A session: an experiment opened in a working directory on a runtime.
 
-    workdir/  metrics.jsonl  logs/  checkpoints/  eval/<task>-<split>.json
+workdir/  metrics.jsonl  logs/  checkpoints/  eval/<task>-<split>.json
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,8 +16,8 @@ from absl import logging
 
 from mirasol.batch import Batch
 from mirasol.checkpoint.manager import CheckpointManager
-from mirasol.checkpoint.state import training_state
-from mirasol.data.loader import evaluation_batches, training_batches
+from mirasol.checkpoint.state import model_state, training_state
+from mirasol.data.loader import BatchStream, evaluation_batches, training_batches
 from mirasol.data.task_service import TaskService
 from mirasol.evaluation.evaluator import evaluate
 from mirasol.evaluation.predictions import Batches, Observer, predict, whole_file
@@ -35,33 +36,41 @@ class Session:
       experiment: the specification.
       workdir: everything is written below it.
       runtime: where tensors live.
-      service: answers for seqio's tasks, from a process of its own.
       model: placed on the runtime.
       step: of the parameters in the model.
     """
 
-    def __init__(
-        self, experiment: Experiment, workdir: Path, runtime: Runtime, service: TaskService
-    ):
+    def __init__(self, experiment: Experiment, workdir: Path, runtime: Runtime):
         self.experiment = experiment
         self.workdir = workdir
         self.runtime = runtime
-        self.service = service
         self.model = runtime.place(experiment.build_model())
         self.checkpoints = CheckpointManager(workdir / "checkpoints", experiment.trainer.keep)
         self.step = 0
+        self._streams: dict[tuple[str, str], BatchStream] = {}
         self._generate = runtime.compile(self.model.generate)
 
     @classmethod
     @contextlib.contextmanager
     def open(cls, experiment: Experiment, workdir: Path, runtime: str) -> Iterator[Session]:
-        """Opens the runtime, builds the model, and starts the process in which seqio lives."""
-        opened = open_runtime(runtime)
-        service = TaskService()
+        """Opens the runtime, builds and places the model; closes its processes at the end."""
+        session = cls(experiment, workdir, open_runtime(runtime))
         try:
-            yield cls(experiment, workdir, opened, service)
+            yield session
         finally:
-            service.close()
+            session.close()
+
+    @functools.cached_property
+    def service(self) -> TaskService:
+        """Answers for seqio's tasks, from a process of its own that starts when first asked."""
+        return TaskService()
+
+    def close(self) -> None:
+        """Ends the processes that the session started."""
+        for stream in self._streams.values():
+            stream.close()
+        if "service" in vars(self):
+            self.service.close()
 
     def train(self) -> None:
         """Trains to the last step, from the newest checkpoint if there is one."""
@@ -126,7 +135,7 @@ class Session:
           ValueError: there is no checkpoint.
         """
         report = self.checkpoints.restore(
-            {"model": self.model.state_dict()}, allow_unused=["optimizer.*", "step"]
+            {"model": model_state(self.model)}, allow_unused=["optimizer.*", "step"]
         )
         self.step = report.step
 
@@ -152,18 +161,26 @@ class Session:
             return 0
         values = {"step": 0}
         self.checkpoints.restore_training(self.model, optimizer, values)
+        self.runtime.settle(optimizer.state_dict())
         logging.info("Going on from step %d of %s", values["step"], self.workdir)
         return values["step"]
 
     def _evaluation_batches(self, task: str, split: str) -> Batches:
-        plan = self.experiment.evaluation
-        return evaluation_batches(
-            task, split, self.experiment.converter, plan.batch_size, plan.max_clips, plan.workers
-        )
+        """Returns the split's batches; asked again, from the same processes and decoded clips."""
+        if (task, split) not in self._streams:
+            plan = self.experiment.evaluation
+            converter = self.experiment.converter
+            self._streams[task, split] = evaluation_batches(
+                task, split, converter, plan.batch_size, plan.max_clips, plan.workers
+            )
+        return self._streams[task, split]
 
     def _clips(self, task: str, split: str) -> int | None:
         """Counts the clips to come, for a progress bar; None where the task does not know."""
-        counts = [self.service.describe(task).num_clips[split], self.experiment.evaluation.max_clips]
+        counts = [
+            self.service.describe(task).num_clips[split],
+            self.experiment.evaluation.max_clips,
+        ]
         return min((count for count in counts if count is not None), default=None)
 
     def _hooks(self, optimizer: torch.optim.Optimizer, writer: MetricsWriter) -> list[Hook]:
@@ -173,7 +190,6 @@ class Session:
             interval=trainer.log_every,
             first_step=self.step,
             last_step=trainer.steps,
-            batch_size=self.experiment.training.batch_size,
             rate=trainer.optimizer.schedule,
             fetch=self.runtime.scalars,
             graphs=self.runtime.compiled_graphs,

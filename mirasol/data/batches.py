@@ -33,10 +33,15 @@ class Stage:
     Attributes:
       task: name of a task or mixture.
       batches: how many batches come from it; None, for the last stage: all that follow.
+      converter: makes this stage's tensors, of other sizes perhaps (shorter clips first); None: the
+        experiment's.
+      batch_size: clips in a batch of this stage; None: the experiment's.
     """
 
     task: str
     batches: int | None = None
+    converter: Converter | None = None
+    batch_size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -67,8 +72,7 @@ class Batches(IterableDataset):
 class TrainingBatches(Batches):
     """The endless batches of a curriculum, from `first_batch` on; yields `Batch`.
 
-    Attributes: as the arguments of `loader.training_batches`; `clips` is this host's part of each
-    global batch.
+    Attributes: as the arguments of `loader.training_batches`.
     """
 
     stages: tuple[Stage, ...]
@@ -78,7 +82,8 @@ class TrainingBatches(Batches):
     seed: int
     first_batch: int
     shuffle: bool
-    clips: slice
+    host: int
+    hosts: int
     task_modules: tuple[str, ...]
 
     def _thunks(self) -> Iterator[Callable[[], Batch]]:
@@ -87,28 +92,32 @@ class TrainingBatches(Batches):
             if stage.batches is not None and passed >= stage.batches:
                 passed -= stage.batches
                 continue
-            first = passed * self.batch_size
+            size = stage.batch_size or self.batch_size
+            first = passed * size
             stream = source.training_stream(
                 stage.task, self.split, self.seed, first, self.shuffle, self.task_modules
             )
             left = None if stage.batches is None else stage.batches - passed
             for index in count() if left is None else range(left):
-                batch = list(islice(stream, self.batch_size))
-                if len(batch) < self.batch_size:
+                batch = list(islice(stream, size))
+                if len(batch) < size:
                     raise ValueError(f"split {self.split!r} of task {stage.task!r} is empty")
-                yield self._thunk(number, first + index * self.batch_size, batch)
+                yield self._thunk(number, first + index * size, batch)
             passed = 0
 
     def _thunk(self, stage: int, first: int, batch: list[source.Features]) -> Callable[[], Batch]:
+        converter = self.stages[stage].converter or self.converter
+        part = len(batch) // self.hosts
+        mine = slice(self.host * part, (self.host + 1) * part)
+
         def make() -> Batch:
             examples = []
-            for occurrence, features in list(enumerate(batch, first))[self.clips]:
+            for occurrence, features in list(enumerate(batch, first))[mine]:
                 reference = ClipReference.from_features(features)
                 rng = np.random.default_rng((self.seed, stage, occurrence))
-                slots = self.converter.shape.questions
-                questions = draw_questions(reference.questions, slots, rng)
-                examples.append(self.converter.example(reference, questions))
-            return self.converter.batch(examples)
+                questions = draw_questions(reference.questions, converter.shape.questions, rng)
+                examples.append(converter.example(reference, questions))
+            return converter.batch(examples)
 
         return make
 

@@ -131,17 +131,25 @@ def training_batches(
         raise ValueError(f"the last stage must have batches=None (all that follow); got {stages}")
     if any(stage.batches is None or stage.batches < 1 for stage in stages[:-1]):
         raise ValueError(f"every stage but the last needs batches above 0; got {stages}")
-    if batch_size < 1 or batch_size % hosts or not 0 <= host < hosts:
+    sizes = [stage.batch_size or batch_size for stage in stages]
+    if any(size < 1 or size % hosts for size in sizes) or not 0 <= host < hosts:
         raise ValueError(
-            f"batch_size {batch_size} must be above 0 and a multiple of hosts {hosts}, and host "
-            f"{host} one of 0..{hosts - 1}"
+            f"batch sizes {sizes} must be above 0 and multiples of hosts {hosts}, and host {host} "
+            f"one of 0..{hosts - 1}"
         )
     if first_batch < 0:
         raise ValueError(f"first_batch is {first_batch}; it must be 0 or more")
-    size = batch_size // hosts
-    clips = slice(host * size, (host + 1) * size)
     dataset = TrainingBatches(
-        stages, split, converter, batch_size, seed, first_batch, shuffle, clips, tuple(task_modules)
+        stages=stages,
+        split=split,
+        converter=converter,
+        batch_size=batch_size,
+        seed=seed,
+        first_batch=first_batch,
+        shuffle=shuffle,
+        host=host,
+        hosts=hosts,
+        task_modules=tuple(task_modules),
     )
     return BatchStream(dataset, workers)
 

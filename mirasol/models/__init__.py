@@ -1,1 +1,1 @@
-"""The parts of Mirasol3B, in torch alone: single-device code that the runtimes compile and shard."""
+"""The parts of Mirasol3B, in torch alone, single-device: runtimes compile and shard them."""

@@ -22,7 +22,7 @@ class Combiner(nn.Module, abc.ABC):
 
     @abc.abstractmethod
     def forward(self, tokens_BTND: torch.Tensor, valid_BTN: torch.Tensor) -> torch.Tensor:
-        """Combines [B, T, N, D] to [B, T, M, D]; tokens whose `valid_BTN` is false have no effect."""
+        """Combines [B, T, N, D] to [B, T, M, D]; where `valid_BTN` is false, no effect."""
 
 
 class TransformerCombiner(Combiner):
@@ -64,9 +64,9 @@ class TransformerCombiner(Combiner):
         """
         if tokens_BTND.shape[2] < self.out_tokens:
             raise ValueError(
-                f"the Combiner keeps the last {self.out_tokens} tokens of a chunk, but the encoders "
-                f"make only {tokens_BTND.shape[2]}; lower TransformerCombiner.out_tokens or use "
-                "smaller patches"
+                f"the Combiner keeps the last {self.out_tokens} tokens of a chunk, but the "
+                f"encoders make only {tokens_BTND.shape[2]}; lower TransformerCombiner.out_tokens "
+                "or use smaller patches"
             )
         combine = self._over_chunks if self.earlier_chunks else self._chunk_alone
         return combine(tokens_BTND, valid_BTN)[:, :, -self.out_tokens :]

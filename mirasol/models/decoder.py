@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import cast
 
 import torch
 from torch import nn
@@ -72,6 +73,10 @@ class DecoderBlock(nn.Module):
         self.feed_forward = FeedForward(width)
         self.dropout = nn.Dropout(dropout)
 
+    def look_at(self, context_BND: torch.Tensor) -> KeysValues:
+        """Projects the clip for this block."""
+        return self.cross_attention.keys_values(context_BND)
+
     def forward(
         self,
         x_XLD: torch.Tensor,
@@ -124,6 +129,8 @@ class TextDecoder(nn.Module):
         super().__init__()
         self.width = width
         self.vocab_size = vocab_size
+        # Before the embedding, so that tied weights start as an embedding's.
+        self.out = nn.Linear(width, vocab_size, bias=False)
         self.embedding = nn.Embedding(vocab_size, width)
         self.nothing_D = nn.Parameter(torch.randn(context_width) * 0.02)
         self.context_norm = nn.LayerNorm(context_width)
@@ -131,7 +138,6 @@ class TextDecoder(nn.Module):
             DecoderBlock(width, heads, context_width, dropout) for _ in range(layers)
         )
         self.norm = nn.LayerNorm(width)
-        self.out = nn.Linear(width, vocab_size, bias=False)
         if tied:
             self.out.weight = self.embedding.weight
 
@@ -141,7 +147,7 @@ class TextDecoder(nn.Module):
         nothing_B1D = self.nothing_D.to(context_BND.dtype).expand(B, 1, -1)
         context = self.context_norm(torch.cat([nothing_B1D, context_BND], dim=1))
         mask_BN = torch.cat([torch.ones_like(valid_BN[:, :1]), valid_BN], dim=1)
-        keys_values = [block.cross_attention.keys_values(context) for block in self.blocks]
+        keys_values = [cast(DecoderBlock, block).look_at(context) for block in self.blocks]
         return Memory(keys_values, mask_BN[:, None])
 
     def forward(
@@ -167,7 +173,7 @@ class TextDecoder(nn.Module):
           int64 [B, Q, length]: answer tokens, the end token, then padding.
         """
         prompt_XP = prompt_BQP.flatten(0, 1)
-        X, P = prompt_XP.shape
+        P = prompt_XP.shape[1]
         mask_XLL = prefix_mask(prompt_XP, length)
         positions_XL = self._positions(prompt_XP, length)
         x_XPD = self._embed(prompt_XP, positions_XL[:, :P])

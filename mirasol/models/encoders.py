@@ -29,13 +29,12 @@ class PatchGrid(nn.Module):
 
     positions_ND: torch.Tensor
 
-    def __init__(
-        self, extents: tuple[int, ...], patch: tuple[int, ...], channels: int, width: int
-    ):
+    def __init__(self, extents: tuple[int, ...], patch: tuple[int, ...], channels: int, width: int):
         super().__init__()
         if len(extents) != len(patch) or any(e % p for e, p in zip(extents, patch, strict=False)):
             raise ValueError(
-                f"patches of {patch} do not tile an input of {extents}; each size must divide its extent"
+                f"patches of {patch} do not tile an input of {extents}; "
+                "each size must divide its extent"
             )
         self.patch = tuple(patch)
         self.counts = tuple(e // p for e, p in zip(extents, patch, strict=True))

@@ -1,4 +1,4 @@
-"""The three losses of Mirasol3B: latent reconstruction, video reconstruction, text (section 3.5)."""
+"""The three losses of Mirasol3B (section 3.5): of the latents, the small video and the text."""
 
 from __future__ import annotations
 
@@ -39,9 +39,7 @@ def cosine_loss(
     return masked_mean(1.0 - cosine, valid)
 
 
-def latent_loss(
-    h_BTMD: torch.Tensor, x_BTMD: torch.Tensor, valid_BT: torch.Tensor
-) -> torch.Tensor:
+def latent_loss(h_BTMD: torch.Tensor, x_BTMD: torch.Tensor, valid_BT: torch.Tensor) -> torch.Tensor:
     """Compares h_t with the Combiner's x_{t+1} for neighbouring valid chunks (Eq. 5).
 
     With one chunk there is nothing to predict and the loss is 0.

@@ -1,10 +1,12 @@
 """Mirasol3B whole: chunks -> encoders -> Combiner -> latent model -> text decoder, and its losses.
 
-    video_BTFHWC --VideoEncoder--> N_v tokens a chunk --+
-                                                        +--Combiner--> x_BTMD --LatentModel--> h_BTMD
-    audio_BTAS ----AudioEncoder--> N_a tokens a chunk --+                                       |   |
-                                                                             Reconstruction <---+   |
-    prompt_BQP --------------------------------------------> TextDecoder <--------------------------+
+video_BTFHWC --VideoEncoder--> N_v tokens a chunk --+
+                                                    +--Combiner--> x_BTMD
+audio_BTAS ----AudioEncoder--> N_a tokens a chunk --+               |
+                                                               LatentModel
+                                                                    |
+losses <---Reconstruction---------------------------------------- h_BTMD
+prompt_BQP, answer_BQR --> TextDecoder <----------------------------+
 """
 
 from __future__ import annotations
@@ -133,7 +135,7 @@ class Mirasol(nn.Module):
         self, encoder: nn.Module, media: torch.Tensor, present_BT: torch.Tensor, modality: int
     ) -> torch.Tensor:
         tokens_BTND = encoder(media.flatten(0, 1)).unflatten(0, present_BT.shape)
-        # Absent media leave the place, not the content: the Combiner's last M tokens are fixed slots.
+        # Absent media leave their place: the Combiner's last M tokens are fixed slots.
         tokens_BTND = torch.where(present_BT[..., None, None], tokens_BTND, 0.0)
         return tokens_BTND + self.modality_2D[modality]
 

@@ -31,7 +31,9 @@ def sincos_positions(
     axes = coordinates_NX.shape[-1]
     count = width // (2 * axes)
     if count == 0:
-        raise ValueError(f"width {width} is too small for {axes} coordinates; use at least {2 * axes}")
+        raise ValueError(
+            f"width {width} is too small for {axes} coordinates; use at least {2 * axes}"
+        )
     exponents = torch.arange(count, dtype=torch.float32, device=coordinates_NX.device) / count
     frequencies = max_period**-exponents
     angles_NXf = coordinates_NX.to(torch.float32)[..., None] * frequencies

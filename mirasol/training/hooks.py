@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import abc
+import sys
 import time
 from collections.abc import Callable, Mapping
 
 import torch
-from tqdm import tqdm
 
 from mirasol.training.writers import MetricsWriter
 
@@ -16,11 +16,18 @@ class Hook(abc.ABC):
     """Something that is called after every step, in the order in which hooks are listed."""
 
     @abc.abstractmethod
-    def after_step(self, step: int, values: Mapping[str, torch.Tensor]) -> None:
-        """Acts on step number `step` (the first is 1) and its values, scalars on the device."""
+    def after_step(self, step: int, clips: int, values: Mapping[str, torch.Tensor]) -> None:
+        """Acts after step number `step`; the first is 1.
+
+        Args:
+          step: its number.
+          clips: in its batch.
+          values: of the step, scalars on the device.
+        """
 
     def close(self) -> None:
-        """Is called once when the loop ends, also when it ends by an exception."""
+        """Is called once when the loop ends, also by an exception; nothing to end by default."""
+        return
 
 
 class Every(Hook):
@@ -31,7 +38,7 @@ class Every(Hook):
         self.last_step = last_step
         self.action = action
 
-    def after_step(self, step: int, values: Mapping[str, torch.Tensor]) -> None:
+    def after_step(self, step: int, clips: int, values: Mapping[str, torch.Tensor]) -> None:
         """Acts when the step is due."""
         if step == self.last_step or step % self.interval == 0:
             self.action(step)
@@ -46,7 +53,6 @@ class Log(Hook):
       interval: steps between lines.
       first_step: steps already done.
       last_step: where the run ends.
-      batch_size: clips a step.
       rate: learning rate of a step, for the log.
       fetch: brings a dict of device scalars to the host in one transfer.
       graphs: counts what has been compiled so far; 0 where nothing compiles.
@@ -59,26 +65,36 @@ class Log(Hook):
         interval: int,
         first_step: int,
         last_step: int,
-        batch_size: int,
         rate: Callable[[int], float],
         fetch: Callable[[Mapping[str, torch.Tensor]], dict[str, float]],
         graphs: Callable[[], int],
         writer: MetricsWriter,
     ):
         self.interval, self.last_step = interval, last_step
-        self.batch_size, self.rate, self.writer = batch_size, rate, writer
+        self.rate, self.writer = rate, writer
         self.fetch, self.graphs = fetch, graphs
         self.sums: dict[str, torch.Tensor] = {}
-        self.count = 0
+        self.count = self.clips = 0
         self.since_s = time.monotonic()
+        # Not at the top: a GPU image that only trains and times models may lack it.
+        from tqdm import tqdm
+
+        # A terminal's line is redrawn often; a log file gets one every ten seconds.
+        refresh_s = 0.5 if sys.stderr.isatty() else 10.0
         self.bar = tqdm(
-            total=last_step, initial=first_step, unit="step", desc="train", dynamic_ncols=True
+            total=last_step,
+            initial=first_step,
+            unit="step",
+            desc="train",
+            dynamic_ncols=True,
+            mininterval=refresh_s,
         )
 
-    def after_step(self, step: int, values: Mapping[str, torch.Tensor]) -> None:
+    def after_step(self, step: int, clips: int, values: Mapping[str, torch.Tensor]) -> None:
         """Adds up, and writes when the interval ends."""
         self.sums = {name: self.sums.get(name, 0.0) + value for name, value in values.items()}
         self.count += 1
+        self.clips += clips
         self.bar.update()
         if step == self.last_step or step % self.interval == 0:
             self._write(step)
@@ -93,12 +109,14 @@ class Log(Hook):
 
     def _write(self, step: int) -> None:
         means = {name: total / self.count for name, total in self.fetch(self.sums).items()}
-        examples_per_s = self.batch_size * self.count / (time.monotonic() - self.since_s)
+        examples_per_s = self.clips / (time.monotonic() - self.since_s)
         extra = {
             "learning_rate": self.rate(step - 1),
             "examples_per_s": examples_per_s,
             "compiled_graphs": self.graphs(),
         }
         self.writer.write(step, "train", means | extra)
-        self.bar.set_postfix_str(f"loss {means['loss']:.4f}, {examples_per_s:.0f} examples/s")
-        self.sums, self.count, self.since_s = {}, 0, time.monotonic()
+        line = f"loss {means['loss']:.4f}, {examples_per_s:.0f} examples/s"
+        self.bar.set_postfix_str(line, refresh=False)
+        self.sums, self.count, self.clips = {}, 0, 0
+        self.restart_clock()

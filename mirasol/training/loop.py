@@ -50,8 +50,7 @@ def train(
 
     @runtime.compile
     def step_function(batch: Batch) -> dict[str, torch.Tensor]:
-        with runtime.autocast():
-            return train_step(model, optimizer, batch, clip_norm)
+        return train_step(model, optimizer, batch, clip_norm, runtime.autocast)
 
     with contextlib.ExitStack() as stack:
         for hook in hooks:
@@ -64,4 +63,4 @@ def train(
             values = step_function(batch)
             runtime.end_step()
             for hook in hooks:
-                hook.after_step(step + 1, values)
+                hook.after_step(step + 1, len(batch.question_BQ), values)

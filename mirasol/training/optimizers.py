@@ -11,6 +11,8 @@ from torch import nn
 
 from mirasol.training.schedules import Schedule
 
+_LEAST_RATE = 1e-20
+
 
 class Optimizer(abc.ABC):
     """A recipe for a torch optimizer and its learning rate.
@@ -33,10 +35,11 @@ class Optimizer(abc.ABC):
     def set_rate(self, optimizer: torch.optim.Optimizer, step: int) -> None:
         """Writes the rate of `step` into the optimizer, in place.
 
-        In place, because a compiled step holds the tensor: a new Python number would be a new graph.
+        In place, because a compiled step holds the tensor: a new number would be a new graph.
+        Never exactly 0, where torch's capturable AdamW divides by it.
         """
         for group in optimizer.param_groups:
-            group["lr"].fill_(self.schedule(step))
+            group["lr"].fill_(max(self.schedule(step), _LEAST_RATE))
 
 
 class AdamW(Optimizer):

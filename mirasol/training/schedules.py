@@ -29,8 +29,8 @@ class WarmupCosine(Schedule):
     def __init__(self, *, peak: float, warmup_steps: int, total_steps: int, floor: float = 0.0):
         if warmup_steps > total_steps:
             raise ValueError(
-                f"WarmupCosine.warmup_steps is {warmup_steps}, more than total_steps {total_steps}; "
-                "lower WARMUP_STEPS or raise TRAIN_STEPS"
+                f"WarmupCosine.warmup_steps is {warmup_steps}, more than total_steps "
+                f"{total_steps}; lower WARMUP_STEPS or raise TRAIN_STEPS"
             )
         self.peak = peak
         self.warmup_steps = warmup_steps

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
 import torch
 from torch import nn
 
@@ -13,6 +17,7 @@ def train_step(
     optimizer: torch.optim.Optimizer,
     batch: Batch,
     clip_norm: float,
+    autocast: Callable[[], AbstractContextManager] = contextlib.nullcontext,
 ) -> dict[str, torch.Tensor]:
     """Moves the parameters once.
 
@@ -21,11 +26,13 @@ def train_step(
       optimizer: its rate already set for this step.
       batch: on the model's device.
       clip_norm: largest norm of all gradients together.
+      autocast: context of the forward pass, which sets the precision of its matrix products.
 
     Returns:
       The losses and "gradient_norm" (before clipping); scalars, detached, still on the device.
     """
-    losses = model(batch)
+    with autocast():
+        losses = model(batch)
     losses["loss"].backward()
     norm = nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
     optimizer.step()

@@ -7,14 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tensorboardX import SummaryWriter
-
 
 class MetricsWriter:
     """Appends to `metrics.jsonl` and to TensorBoard's event files, without TensorFlow.
 
-    One JSON object a line: "step", "split", "task" for evaluations, then name: value pairs. Opened at
-    a step it drops what a killed run wrote beyond it, so that no line ever stands twice.
+    One JSON object a line: "step", "split", "task" for evaluations, then name: value pairs. Opened
+    at a step it drops what a killed run wrote beyond it, so that no line ever stands twice.
 
     Args:
       workdir: of the run; the events go to `logs/`.
@@ -24,6 +22,9 @@ class MetricsWriter:
     def __init__(self, workdir: Path, step: int):
         self.path = workdir / "metrics.jsonl"
         self._drop_lines_after(step)
+        # Not at the top: a GPU image that only trains and times models may lack it.
+        from tensorboardX import SummaryWriter
+
         # purge_step makes TensorBoard forget the killed run's points, too.
         self.events = SummaryWriter(str(workdir / "logs"), purge_step=step + 1)
 

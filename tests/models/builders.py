@@ -43,9 +43,7 @@ def build_model(seed: int = 0, mask_ratio: float = 0.0, earlier_chunks: bool = T
         combiner=TransformerCombiner(
             width=WIDTH, layers=1, heads=2, out_tokens=5, earlier_chunks=earlier_chunks
         ),
-        latent_model=LatentModel(
-            width=WIDTH, layers=1, heads=2, tokens=5, mask_ratio=mask_ratio
-        ),
+        latent_model=LatentModel(width=WIDTH, layers=1, heads=2, tokens=5, mask_ratio=mask_ratio),
         reconstruction=VideoReconstruction(
             chunk_frames=4,
             image_size=16,

@@ -12,11 +12,26 @@ from mirasol.models.reconstruction import VideoReconstruction
 from mirasol.models.transformer import Attention, chunk_causal_mask
 from tests.models.builders import random_batch
 
+SMALL: dict[str, int] = {
+    "chunk_frames": 4,
+    "image_size": 16,
+    "in_width": 8,
+    "width": 12,
+    "layers": 1,
+    "heads": 2,
+    "shrink": 2,
+}
+
 
 def test_positions_are_sines_and_cosines_of_tube_centres():
     # A 2x1x2 grid of 4x16x16 tubes: by hand, centres at 1.5 and 5.5 frames, 7.5 and 23.5 px.
     centres = grid_centres((2, 1, 2), (4, 16, 16))
-    assert centres.tolist() == [[1.5, 7.5, 7.5], [1.5, 7.5, 23.5], [5.5, 7.5, 7.5], [5.5, 7.5, 23.5]]
+    assert centres.tolist() == [
+        [1.5, 7.5, 7.5],
+        [1.5, 7.5, 23.5],
+        [5.5, 7.5, 7.5],
+        [5.5, 7.5, 23.5],
+    ]
     encoded = sincos_positions(centres, 20).numpy()
     # d // 6 = 3 frequencies each; two columns are left over.
     frequencies = 10_000.0 ** -(np.arange(3) / 3)
@@ -109,7 +124,14 @@ def test_text_loss_is_the_mean_negative_log_likelihood_of_real_tokens():
 
 def test_the_small_video_is_the_mean_of_squares_of_pixels():
     part = VideoReconstruction(
-        chunk_frames=4, image_size=16, in_width=8, width=12, layers=1, heads=2, shrink=2, frame_step=2
+        chunk_frames=4,
+        image_size=16,
+        in_width=8,
+        width=12,
+        layers=1,
+        heads=2,
+        shrink=2,
+        frame_step=2,
     )
     video = random_batch().video_BTFHWC
     got = part.small_patches(video).numpy()
@@ -121,8 +143,7 @@ def test_the_small_video_is_the_mean_of_squares_of_pixels():
 
 def test_reconstruction_of_the_next_chunk_skips_the_first():
     torch.manual_seed(0)
-    sizes = dict(chunk_frames=4, image_size=16, in_width=8, width=12, layers=1, heads=2, shrink=2)
-    part = VideoReconstruction(**sizes, next_chunk=True)
+    part = VideoReconstruction(**SMALL, next_chunk=True)
     h = torch.randn(2, 3, 5, 8)
     video, has = random_batch().video_BTFHWC, torch.ones(2, 3, dtype=torch.bool)
     first_changed = video.clone()

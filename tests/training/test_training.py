@@ -98,14 +98,13 @@ def test_the_log_writes_means_of_each_interval_and_the_rest_at_the_end(tmp_path)
         interval=2,
         first_step=0,
         last_step=3,
-        batch_size=4,
         rate=lambda step: step / 10,
         fetch=lambda values: {name: value.item() for name, value in values.items()},
         graphs=lambda: 7,
         writer=writer,
     )
     for step, loss in enumerate([1.0, 3.0, 5.0], start=1):
-        log.after_step(step, {"loss": torch.tensor(loss)})
+        log.after_step(step, 4, {"loss": torch.tensor(loss)})
     log.close()
     writer.close()
     lines = read_lines(tmp_path)
@@ -120,5 +119,5 @@ def test_every_acts_on_its_interval_and_at_the_last_step():
     acted = []
     hook = Every(3, 8, acted.append)
     for step in range(1, 9):
-        hook.after_step(step, {})
+        hook.after_step(step, 4, {})
     assert acted == [3, 6, 8]

@@ -4,7 +4,8 @@
     hearing   what sound comes last              how many parts have the high tone
     together  what shape comes with the noise    what sound comes with the red one
     order     what way comes after the red one   what sound comes before the low tone
-    parts     what way is in part 3              (about a single chunk: a first stage of training)
+    motion    what way comes first               (about one chunk alone: a first stage of training)
+    parts     what colour comes first            (likewise: colour, shape and sound)
 
 A referent must be clear: "the ring" is asked about where every event with a ring gives the same
 answer, and before or after it where the ring has one run. Questions about sounds as such never
@@ -20,7 +21,7 @@ import numpy as np
 
 from mirasol.data.av_shapes import levels
 from mirasol.data.av_shapes.scenes import Event, Scene
-from mirasol.data.av_shapes.spec import FAMILIES, PARTS, TONES, AVShapes
+from mirasol.data.av_shapes.spec import FAMILIES, MOTION, PARTS, TONES, AVShapes
 
 SEEN = ("colour", "shape", "way")
 ATTRIBUTES = (*SEEN, "sound")
@@ -28,13 +29,17 @@ ATTRIBUTES = (*SEEN, "sound")
 
 @dataclasses.dataclass(frozen=True)
 class ShapesQuestion:
-    """One question with its levels; `family` is the type that scores are grouped by."""
+    """One question with its levels; `family` is the type that scores are grouped by.
+
+    `part` is the chunk (from 1) that the question is about and that alone is shown; 0: the clip.
+    """
 
     family: str
     question: str
     answer: str
     chance: float
     bag_oracle: float
+    part: int = 0
 
 
 def draw_questions(
@@ -199,7 +204,14 @@ def _runs(events: Sequence[Event], attribute: str) -> list[Event]:
 
 
 def _parts(spec: AVShapes, scene: Scene) -> Iterator[ShapesQuestion]:
+    """Yields what is in each chunk, asked as of a clip of which it is all."""
     for event in scene.events:
         for asked in ATTRIBUTES:
-            question = f"what {asked} is in part {event.chunk + 1}"
-            yield _even(spec, scene, PARTS, asked, question, event.value(asked))
+            yield ShapesQuestion(
+                MOTION if asked == "way" else PARTS,
+                f"what {asked} comes first",
+                event.value(asked),
+                chance=levels.even_odds(len(spec.values(asked))),
+                bag_oracle=1.0,
+                part=event.chunk + 1,
+            )

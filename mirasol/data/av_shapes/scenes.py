@@ -143,9 +143,7 @@ def _draw_thing(random: np.random.Generator, last: tuple[str, str, str]) -> Thin
         for values, value in zip((COLOURS, SHAPES, WAYS), last, strict=True)
     )
     speed_px = random.uniform(3, 4.5)
-    x_px, y_px = (
-        _draw_start(random, step * speed_px * (CHUNK_FRAMES - 1)) for step in _STEPS[way]
-    )
+    x_px, y_px = (_draw_start(random, step * speed_px * (CHUNK_FRAMES - 1)) for step in _STEPS[way])
     return Thing(colour, shape, way, random.uniform(11, 15), speed_px, x_px, y_px)
 
 

@@ -19,7 +19,8 @@ TONES = ("low", "high")
 
 SPLITS = ("train", "validation", "test")
 FAMILIES = ("sight", "hearing", "together", "order")
-PARTS = "parts"
+# Questions about one chunk alone, for a first stage of training.
+MOTION, PARTS = "motion", "parts"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
