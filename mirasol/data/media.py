@@ -17,7 +17,7 @@ from mirasol.data.frames import Resizer, mono, resampled
 # Sampling times come from arithmetic in seconds: a frame counts as shown this much before its time.
 _TOLERANCE_S = 1e-4
 # A seek costs more than decoding this much, and a decoder of sound needs a start before the start.
-_SEEK_FROM_S = 1.0
+_SEEK_FROM_S = 0.2
 _SOUND_LEAD_S = 0.25
 # Stamps coarser than a sample (a millisecond in Matroska) would tear the sound at every frame.
 _SOUND_JITTER_S = 0.02

@@ -56,7 +56,7 @@ def read(tmp_path_factory):
 
 
 def test_registration_reads_and_writes_nothing(read):
-    suffixes = (*FAMILIES, "joint", "parts")
+    suffixes = (*FAMILIES, "joint", "motion", "parts")
     assert read["registered"] == sorted(f"av_shapes_tiny_{suffix}" for suffix in suffixes)
     assert not read["touched"]
     assert read["metric"] == "exact_match_by_type"
@@ -78,7 +78,7 @@ def test_an_example_is_a_clip_with_the_questions_of_its_families(read):
 
 
 def test_families_and_parts_share_out_the_questions(read):
-    for suffix in (*FAMILIES, "parts"):
+    for suffix in (*FAMILIES, "motion"):
         clips = map(ClipReference.from_features, read["examples"][f"av_shapes_tiny_{suffix}"])
         assert {question.type for clip in clips for question in clip.questions} == {suffix}
     mixed = {
@@ -87,6 +87,16 @@ def test_families_and_parts_share_out_the_questions(read):
         for question in ClipReference.from_features(example).questions
     }
     assert mixed == set(FAMILIES)
+
+
+def test_single_chunks_are_spans_of_their_clip(read):
+    chunks = [ClipReference.from_features(e) for e in read["examples"]["av_shapes_tiny_parts"]]
+    assert len(chunks) == SPEC.validation * SPEC.chunks
+    spans = [(chunk.start_s, chunk.end_s) for chunk in chunks[:4]]
+    assert spans == pytest.approx([(0, 0.32), (0.32, 0.64), (0.64, 0.96), (0.96, 1.28)])
+    assert len({chunk.media for chunk in chunks[:4]}) == 1
+    for chunk in chunks:
+        assert {q.prompt.split()[1] for q in chunk.questions} == {"colour", "shape", "way", "sound"}
 
 
 def test_shuffling_follows_the_seed(read):

@@ -8,14 +8,22 @@ from pathlib import Path
 import av
 import numpy as np
 
-from mirasol.data.av_shapes.spec import FRAME_RATE_HZ, IMAGE_SIZE_PX, SAMPLE_RATE_HZ
+from mirasol.data.av_shapes.spec import (
+    CHUNK_FRAMES,
+    FRAME_RATE_HZ,
+    IMAGE_SIZE_PX,
+    SAMPLE_RATE_HZ,
+)
 
-# Quality 24 keeps colours and motion clean; no B-frames, so that the first picture is at 0 s;
+# Quality 24 keeps colours and motion clean; no B-frames, so that the first picture is at 0 s; a key
+# frame starts each chunk, so that one chunk is decoded without those before it;
 # "fast" instead of AAC's default search, which takes longer than all the rest of a clip.
 _VIDEO_OPTIONS = {
     "preset": "ultrafast",
     "crf": "24",
-    "g": "32",
+    "g": str(CHUNK_FRAMES),
+    "keyint_min": str(CHUNK_FRAMES),
+    "sc_threshold": "0",
     "bf": "0",
     "x264-params": "threads=1:sliced-threads=0:lookahead-threads=1",
 }

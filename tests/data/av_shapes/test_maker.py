@@ -13,7 +13,7 @@ import pytest
 
 from mirasol.data.av_shapes import maker
 from mirasol.data.av_shapes.maker import ensure_made
-from mirasol.data.av_shapes.spec import FAMILIES, PARTS, AVShapes
+from mirasol.data.av_shapes.spec import FAMILIES, MOTION, PARTS, AVShapes
 
 SPEC = AVShapes(name="shapes", chunks=4, events=4, train=12, validation=3, test=2)
 
@@ -36,7 +36,7 @@ def test_files_and_rows(made):
     rows = json.loads((made / "validation_qa.json").read_text())
     assert [row["id"] for row in rows] == list(range(len(rows)))
     assert {row["video_id"] for row in rows} == {12, 13, 14}
-    assert {row["type"] for row in rows} == {*FAMILIES, PARTS}
+    assert {row["type"] for row in rows} == {*FAMILIES, MOTION, PARTS}
     keys = {"answer", "bag_oracle", "chance", "id", "question", "type", "video_id"}
     assert all(set(row) == keys for row in rows)
     assert all(row["chance"] <= row["bag_oracle"] + 1e-4 <= 1.001 for row in rows)
