@@ -5,11 +5,11 @@ Tensor names end in their dimensions: `video_BTFHWC` has six of them.
     B  clips in the batch              Q  questions about one clip
     T  chunks of a clip                P  tokens of a question (the prompt)
     F  frames of a chunk               R  tokens of an answer (the response), end token included
-    H  height, px                      L  tokens of prompt and response together (P + R)
-    W  width, px
-    C  channels of the video (3)       N  tokens that an encoder makes of one chunk
-    A  spectrogram columns of a chunk  M  tokens that the Combiner keeps of one chunk
-    S  mel bins of the spectrogram     D  width of the model; K  heads; V  vocabulary
+    H  height, px                      N  tokens that an encoder makes of one chunk
+    W  width, px                       M  tokens that the Combiner keeps of one chunk
+    C  channels of the video (3)       D  width of the model; K  heads; V  vocabulary; d  D / K
+    A  spectrogram columns of a chunk  L  a whole sequence: P + R of text, T * M of latents, ...
+    S  mel bins of the spectrogram     X  whatever a function says: rows, values of a patch
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from __future__ import annotations
 import dataclasses
 
 import torch
+
+from mirasol.numbers import require_positive
 
 PAD_ID = 0
 EOS_ID = 1
@@ -47,12 +49,7 @@ class ExampleShape:
     answer_length: int
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(
-                    f"ExampleShape.{field.name} is {value!r}; it must be a whole number above 0"
-                )
+        require_positive("ExampleShape", **dataclasses.asdict(self))
 
     @property
     def frames(self) -> int:
@@ -87,7 +84,7 @@ class Batch:
         return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> Batch:
-        """Returns the same batch in page-locked memory (called by torch's DataLoader)."""
+        """Returns the same batch in page-locked memory, from which copies to a GPU overlap."""
         return self._map(lambda tensor: tensor.pin_memory())
 
     def _map(self, function) -> Batch:

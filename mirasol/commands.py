@@ -61,7 +61,7 @@ def train(request: Request) -> None:
     spec = _load(request.gin_file, request.bindings)
     workdirs.check(workdir, spec)
     experiment = spec.build()
-    experiment.build_model("meta")  # Parts that do not fit are found out while nothing is written.
+    experiment.rehearse()  # Parts that do not fit are found out while nothing is written.
     experiment.check()
     workdirs.claim(workdir, spec, request.arguments, where)
     _log_to_terminal()

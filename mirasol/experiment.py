@@ -5,17 +5,18 @@ gin file -> Experiment -> train | evaluate | infer | describe
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 
+from mirasol.batch import empty_batch
 from mirasol.data.converter import Converter
 from mirasol.data.loader import Stage
 from mirasol.data.references import ClipReference, Question
 from mirasol.models.mirasol3b import Mirasol
+from mirasol.numbers import require_positive
 from mirasol.training.optimizers import Optimizer
 
 
@@ -37,6 +38,13 @@ class TrainingData:
     shuffle: bool = True
     workers: int = 1
 
+    def __post_init__(self) -> None:
+        require_positive("TrainingData", batch_size=self.batch_size, workers=self.workers)
+        if not self.stages or self.stages[-1].batches is not None:
+            raise ValueError(
+                "TrainingData.stages needs a last stage without a number of batches: it has no end"
+            )
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EvaluationPlan:
@@ -55,6 +63,10 @@ class EvaluationPlan:
     split: str = "validation"
     max_clips: int | None = None
     workers: int = 1
+
+    def __post_init__(self) -> None:
+        numbers = {"batch_size": self.batch_size, "max_clips": self.max_clips}
+        require_positive("EvaluationPlan", workers=self.workers, **numbers)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -80,6 +92,10 @@ class Trainer:
     checkpoint_every: int
     evaluate_every: int
     keep: int = 2
+
+    def __post_init__(self) -> None:
+        names = ("steps", "log_every", "checkpoint_every", "evaluate_every", "keep")
+        require_positive("Trainer", **{name: getattr(self, name) for name in names})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -114,13 +130,27 @@ class Experiment:
         torch.manual_seed(self.trainer.seed)
         with torch.device(device):
             model = self.model()
-        pieces, room = self.converter.vocabulary.size, model.text_decoder.vocab_size
-        if pieces > room:
-            raise ValueError(
-                f"the vocabulary has {pieces} pieces and TextDecoder.vocab_size is {room}; "
-                f"set VOCAB_SIZE to at least {pieces}"
-            )
+        self._check_vocabulary(self.converter, model)
         return model
+
+    def rehearse(self) -> None:
+        """Runs a batch of each stage's sizes through the model, without memory or arithmetic.
+
+        Raises:
+          ValueError: parts that do not fit each other, or the batch.
+        """
+        model = self.build_model("meta")
+        for stage in self.training.stages:
+            converter = stage.converter or self.converter
+            self._check_vocabulary(converter, model)
+            try:
+                model(empty_batch(converter.shape, stage.size(self.training.batch_size), "meta"))
+            except RuntimeError as error:
+                raise ValueError(
+                    f"the parts of the model do not fit each other or a batch of {stage.task!r}: "
+                    f"{error}; do widths, out_width, in_width and context_width agree, and the "
+                    "sizes of ExampleShape with those of the encoders?"
+                ) from error
 
     def check(self) -> None:
         """Looks up every task and split; makes the data of tasks that make their own.
@@ -128,7 +158,9 @@ class Experiment:
         Raises:
           ValueError: a task or a split that is not there; names the nearest.
         """
-        with self._task_service() as service:
+        from mirasol.data.task_service import TaskService
+
+        with TaskService() as service:
             pairs = [(stage.task, self.training.split) for stage in self.training.stages]
             pairs += [(task, self.evaluation.split) for task in self.evaluation.tasks]
             for task, split in pairs:
@@ -185,6 +217,12 @@ class Experiment:
         """
         from mirasol.session import Session
 
+        length = len(self.converter.vocabulary.encode(question))
+        room = self.converter.shape.prompt_length
+        if length > room:
+            raise ValueError(
+                f"the question has {length} tokens and the model reads {room}; use fewer words"
+            )
         asked = Question(id="0", prompt=question, answer="", type="", row={})
         clip = ClipReference(str(video), None, None, (asked,), "the command line")
         batch = self.converter.batch([self.converter.example(clip, clip.questions)])
@@ -206,12 +244,10 @@ class Experiment:
             session.restore_model()
             return session.write_predictions(task, split, output)
 
-    @contextlib.contextmanager
-    def _task_service(self) -> Iterator:
-        from mirasol.data.task_service import TaskService
-
-        service = TaskService()
-        try:
-            yield service
-        finally:
-            service.close()
+    def _check_vocabulary(self, converter: Converter, model: Mirasol) -> None:
+        pieces, room = converter.vocabulary.size, model.text_decoder.vocab_size
+        if pieces > room:
+            raise ValueError(
+                f"the vocabulary has {pieces} pieces and TextDecoder.vocab_size is {room}; "
+                f"set VOCAB_SIZE to at least {pieces}"
+            )

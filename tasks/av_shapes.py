@@ -76,11 +76,18 @@ def _split_rows(features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     return {**features, "rows": tf.strings.split(features["rows"], "\n")}
 
 
-def _add_task(spec: AVShapes, suffix: str, families: Sequence[str]) -> str:
+def _add_task(
+    spec: AVShapes, suffix: str, families: Sequence[str], num_clips: dict[str, int] | None = None
+) -> str:
+    """Registers a task and returns its name; `num_clips` a split, where no clip is left out."""
     name = f"{spec.name}_{suffix}"
     seqio.TaskRegistry.add(
         name,
-        seqio.FunctionDataSource(functools.partial(clips, spec=spec, families=families), SPLITS),
+        seqio.FunctionDataSource(
+            functools.partial(clips, spec=spec, families=families),
+            SPLITS,
+            num_input_examples=num_clips,
+        ),
         preprocessors=[],
         output_features=reference_features(),
         metric_fns=[exact_match_by_type],
@@ -94,7 +101,7 @@ def _add_task(spec: AVShapes, suffix: str, families: Sequence[str]) -> str:
 def _register(spec: AVShapes) -> None:
     members = [_add_task(spec, family, (family,)) for family in FAMILIES]
     seqio.MixtureRegistry.add(spec.name, members, default_rate=1.0)
-    _add_task(spec, "joint", FAMILIES)
+    _add_task(spec, "joint", FAMILIES, spec.clips)
     _add_task(spec, MOTION, (MOTION,))
     _add_task(spec, PARTS, (MOTION, PARTS))
 

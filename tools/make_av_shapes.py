@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import sys
 from pathlib import Path
 
@@ -40,6 +41,15 @@ def main(arguments: list[str] | None = None) -> int:
             variant(name), **{size: value for size, value in given.items() if value is not None}
         )
         folder = ensure_made(spec, root, processes)
+        made = json.loads((folder / "set.json").read_text(encoding="utf-8"))["spec"]
+        differing = [
+            name for name, value in dataclasses.asdict(spec).items() if made[name] != value
+        ]
+        if differing:
+            raise ValueError(
+                f"{folder} is there already with other {', '.join(differing)}; remove it first, or "
+                "name another --root"
+            )
     except ValueError as error:
         print(f"make_av_shapes: {error}", file=sys.stderr)
         return 2

@@ -9,6 +9,7 @@ Every worker runs the whole stream, which is cheap, and decodes its own batches,
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count, islice
@@ -22,6 +23,7 @@ from mirasol.data import source
 from mirasol.data.converter import Converter
 from mirasol.data.media import MediaError
 from mirasol.data.references import ClipReference, draw_questions
+from mirasol.numbers import require_positive
 
 EvaluationItem = tuple[Batch, list[ClipReference]]
 
@@ -43,6 +45,13 @@ class Stage:
     converter: Converter | None = None
     batch_size: int | None = None
 
+    def __post_init__(self) -> None:
+        require_positive("Stage", batches=self.batches, batch_size=self.batch_size)
+
+    def size(self, batch_size: int) -> int:
+        """Returns the clips of its batches, where those of the experiment have `batch_size`."""
+        return batch_size if self.batch_size is None else self.batch_size
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -51,11 +60,12 @@ class Failure:
     error: Exception
 
 
-class Batches(IterableDataset):
+class Batches(IterableDataset, abc.ABC):
     """Batches as thunks in their order; a worker calls those that are its own."""
 
+    @abc.abstractmethod
     def _thunks(self) -> Iterable[Callable[[], Any]]:
-        raise NotImplementedError
+        """Yields what makes each batch, in order."""
 
     def __iter__(self) -> Iterator:
         info = get_worker_info()
@@ -92,7 +102,7 @@ class TrainingBatches(Batches):
             if stage.batches is not None and passed >= stage.batches:
                 passed -= stage.batches
                 continue
-            size = stage.batch_size or self.batch_size
+            size = stage.size(self.batch_size)
             first = passed * size
             stream = source.training_stream(
                 stage.task, self.split, self.seed, first, self.shuffle, self.task_modules

@@ -18,7 +18,7 @@ from mirasol.batch import EOS_ID, Batch, ExampleShape
 from mirasol.data.media import MediaError, MediaFile
 from mirasol.data.references import ClipReference, Question
 from mirasol.data.spectrogram import LogMel
-from mirasol.data.vocabulary import Vocabulary
+from mirasol.data.vocabulary import ByteVocabulary, Vocabulary
 
 # The frames of a chunk that the clip just misses are still asked for within it.
 _LAST_S = 1e-3
@@ -33,11 +33,11 @@ class Converter:
 
     Args:
       shape: the sizes of an example.
-      vocabulary: text to ids.
+      vocabulary: text to ids; by default bytes.
       frame_rate: frames a second; the T*F frames start at the clip's beginning, what is beyond them
         is not used, and chunks past the clip's end are marked absent. None spreads the T*F frames
         evenly over the clip, however long it is.
-      spectrogram: sound to columns; its bins must be the shape's.
+      spectrogram: sound to columns; its bins must be the shape's, as they are by default.
       video: False leaves the pictures absent and decodes none.
       audio: False leaves the sound absent and decodes none. A file without a track of sound, or of
         pictures, gives the same.
@@ -51,13 +51,15 @@ class Converter:
     def __init__(
         self,
         shape: ExampleShape,
-        vocabulary: Vocabulary,
-        frame_rate: float | None,
-        spectrogram: LogMel,
+        vocabulary: Vocabulary | None = None,
+        frame_rate: float | None = None,
+        spectrogram: LogMel | None = None,
         video: bool = True,
         audio: bool = True,
         cache_bytes: int = 0,
     ) -> None:
+        vocabulary = ByteVocabulary() if vocabulary is None else vocabulary
+        spectrogram = LogMel(mel_bins=shape.mel_bins) if spectrogram is None else spectrogram
         if spectrogram.mel_bins != shape.mel_bins:
             raise ValueError(
                 f"LogMel.mel_bins is {spectrogram.mel_bins} and ExampleShape.mel_bins "
@@ -70,10 +72,10 @@ class Converter:
             )
         self.shape = shape
         self.vocabulary = vocabulary
-        self._frame_rate = frame_rate
-        self._spectrogram = spectrogram
-        self._use_video, self._use_audio = video, audio
-        self._cache_bytes = cache_bytes
+        self.frame_rate = frame_rate
+        self.spectrogram = spectrogram
+        self.video, self.audio = video, audio
+        self._cache_left_bytes = cache_bytes
         self._cache: dict[tuple, Clip] = {}
 
     def example(self, reference: ClipReference, questions: Sequence[Question]) -> Example:
@@ -132,24 +134,24 @@ class Converter:
             except MediaError as error:
                 raise MediaError(error.path, error.reason, reference.origin) from None
             size = sum(array.nbytes for array in clip.values())
-            if size <= self._cache_bytes:
-                self._cache_bytes -= size
+            if size <= self._cache_left_bytes:
+                self._cache_left_bytes -= size
                 self._cache[key] = clip
         return clip
 
     def _decode(self, reference: ClipReference) -> Clip:
         shape = self.shape
         clip = _absent(shape)
-        if not (self._use_video or self._use_audio):
+        if not (self.video or self.audio):
             return clip
         with MediaFile(reference.media) as media:
             start_s, end_s = media.span(reference.start_s, reference.end_s)
             window_s = end_s - start_s
-            if self._frame_rate is not None:
-                window_s = shape.frames / self._frame_rate
-            if self._use_video:
+            if self.frame_rate is not None:
+                window_s = shape.frames / self.frame_rate
+            if self.video:
                 self._see(media, start_s, window_s, end_s, clip)
-            if self._use_audio:
+            if self.audio:
                 self._hear(media, start_s, window_s, end_s, clip)
         return clip
 
@@ -171,7 +173,7 @@ class Converter:
         self, media: MediaFile, start_s: float, window_s: float, end_s: float, clip: Clip
     ) -> None:
         """Fills the chunks whose first column lies within the clip."""
-        shape, spectrogram = self.shape, self._spectrogram
+        shape, spectrogram = self.shape, self.spectrogram
         end_s = min(end_s, media.audio_end_s)
         columns = shape.chunks * shape.chunk_bands
         hop_s = window_s / columns

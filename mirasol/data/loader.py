@@ -129,9 +129,9 @@ def training_batches(
     stages = tuple(stages)
     if not stages or stages[-1].batches is not None:
         raise ValueError(f"the last stage must have batches=None (all that follow); got {stages}")
-    if any(stage.batches is None or stage.batches < 1 for stage in stages[:-1]):
-        raise ValueError(f"every stage but the last needs batches above 0; got {stages}")
-    sizes = [stage.batch_size or batch_size for stage in stages]
+    if any(stage.batches is None for stage in stages[:-1]):
+        raise ValueError(f"every stage but the last needs a number of batches; got {stages}")
+    sizes = [stage.size(batch_size) for stage in stages]
     if any(size < 1 or size % hosts for size in sizes) or not 0 <= host < hosts:
         raise ValueError(
             f"batch sizes {sizes} must be above 0 and multiples of hosts {hosts}, and host {host} "

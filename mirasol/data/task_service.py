@@ -16,6 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any, TypeVar
 
 from mirasol.data import source
@@ -122,7 +123,7 @@ class TaskService(AbstractContextManager):
 
 def _live_with_parent() -> None:
     """Ends this process when the parent is gone, also by `kill -9`; Ctrl-C is the parent's."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, _stop_if_at_work)
     parent = multiprocessing.parent_process()
     assert parent is not None
 
@@ -131,6 +132,15 @@ def _live_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _stop_if_at_work(number: int, frame: FrameType | None) -> None:
+    """Breaks off what may take minutes, the making of a set; idle, Ctrl-C is the parent's."""
+    if _at_work:
+        raise KeyboardInterrupt
+
+
+_at_work: list[str] = []  # What is being made.
 
 
 def _describe(task: str, modules: tuple[str, ...]) -> TaskInfo:
@@ -156,8 +166,13 @@ def _check(task: str, split: str, modules: tuple[str, ...]) -> None:
 
 
 def _prepare(task: str, split: str, modules: tuple[str, ...]) -> None:
-    if next(source.evaluation_stream(task, split, modules), None) is None:
-        raise ValueError(f"split {split!r} of task {task!r} is empty")
+    _at_work.append(task)
+    try:
+        first = next(source.evaluation_stream(task, split, modules), None)
+    finally:
+        _at_work.clear()
+    if first is None:
+        raise ValueError(f"the split {split!r} of task {task!r} is empty")
 
 
 def _score(

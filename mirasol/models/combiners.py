@@ -1,4 +1,4 @@
-"""Combiners: fuse the video and audio tokens of a chunk into a few (Mirasol3B section 3.3)."""
+"""Combiners: fuse the video and audio tokens of a chunk into a few (Mirasol3B)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class TransformerCombiner(Combiner):
 
     Args:
       width: D.
-      layers: K in the paper, which does not state it.
+      layers: blocks; the paper does not state how many.
       heads: attention heads.
       out_tokens: M; the paper: 32.
       earlier_chunks: whether tokens of earlier chunks are seen.

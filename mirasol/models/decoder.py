@@ -1,4 +1,4 @@
-"""The text decoder: a prefix language model that cross-attends to the latents (section 3.5)."""
+"""The text decoder: a prefix language model that cross-attends to the latents (Mirasol3B)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """Encoders of one chunk: video tubelets and spectrogram patches, each through a ViT.
 
-Mirasol3B section 3.2: the video of a chunk and its spectrogram are encoded apart, each by a ViT.
+Mirasol3B encodes a chunk's video with a ViT over sparse tubes and 2-D patches, and its spectrogram,
+as a picture, with a ViT; whether the two share weights is unclear. Here each has its own, and the
+video is cut into tubelets of one size. The paper states none of the widths, depths and patch sizes.
 """
 
 from __future__ import annotations

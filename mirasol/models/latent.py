@@ -1,4 +1,4 @@
-"""The autoregressive latent model over chunks (Mirasol3B section 3.4)."""
+"""The autoregressive latent model over chunks (Mirasol3B)."""
 
 from __future__ import annotations
 

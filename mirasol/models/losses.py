@@ -1,4 +1,4 @@
-"""The three losses of Mirasol3B (section 3.5): of the latents, the small video and the text."""
+"""The three losses of Mirasol3B: of the latents, the small video and the text."""
 
 from __future__ import annotations
 
@@ -40,12 +40,14 @@ def cosine_loss(
 
 
 def latent_loss(h_BTMD: torch.Tensor, x_BTMD: torch.Tensor, valid_BT: torch.Tensor) -> torch.Tensor:
-    """Compares h_t with the Combiner's x_{t+1} for neighbouring valid chunks (Eq. 5).
+    """Compares h_t with the Combiner's x_{t+1} for neighbouring valid chunks, by the cosine.
+
+    The paper normalises both and takes their dot product; that the target is x is likely, not sure.
 
     With one chunk there is nothing to predict and the loss is 0.
     """
-    valid_BT1M = (valid_BT[:, :-1] & valid_BT[:, 1:])[..., None].expand(h_BTMD[:, :-1].shape[:-1])
-    return cosine_loss(h_BTMD[:, :-1], x_BTMD[:, 1:], valid_BT1M)
+    valid_BTM = (valid_BT[:, :-1] & valid_BT[:, 1:])[..., None].expand(h_BTMD[:, :-1].shape[:-1])
+    return cosine_loss(h_BTMD[:, :-1], x_BTMD[:, 1:], valid_BTM)
 
 
 def text_loss(

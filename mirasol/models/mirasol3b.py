@@ -16,7 +16,7 @@ import dataclasses
 import torch
 from torch import nn
 
-from mirasol.batch import Batch
+from mirasol.batch import PAD_ID, Batch
 from mirasol.models.combiners import Combiner
 from mirasol.models.decoder import Memory, TextDecoder
 from mirasol.models.encoders import AudioEncoder, VideoEncoder
@@ -142,4 +142,4 @@ class Mirasol(nn.Module):
 
 def _token_accuracy(logits_BQRV: torch.Tensor, batch: Batch) -> torch.Tensor:
     right_BQR = (logits_BQRV.argmax(dim=-1) == batch.answer_BQR).float()
-    return masked_mean(right_BQR, (batch.answer_BQR != 0) & batch.question_BQ[..., None])
+    return masked_mean(right_BQR, (batch.answer_BQR != PAD_ID) & batch.question_BQ[..., None])

@@ -14,7 +14,7 @@ def sincos_positions(
     """Encodes points by sines and cosines of each of their X coordinates.
 
     Each coordinate gets width // (2 * X) frequencies, geometric from 1 to 1 / max_period
-    (TubeViT, arXiv 2212.03229, section 3.2: tau = 10,000 and d / 6 frequencies for t, x, y).
+    (TubeViT, arXiv 2212.03229: tau = 10,000 and d / 6 frequencies for each of t, x, y).
     What is left over of the width stays zero.
 
     Args:

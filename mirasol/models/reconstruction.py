@@ -1,4 +1,4 @@
-"""Reconstruction of a chunk's video from the latent model's output (training only, section 3.4)."""
+"""Reconstruction of a chunk's video from the latent model's output (training only)."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class VideoReconstruction(Reconstruction):
     """A small transformer over h_t and mask tokens that predicts patches of the small video.
 
     The paper reconstructs "at a smaller size" and does not state it. Frames are averaged down by
-    `shrink` and every `frame_step`-th is kept; each patch is one mask token, and the measure is the
-    cosine, as for the latents.
+    `shrink` and every `frame_step`-th is kept; each patch is one mask token. The measure
+    is the cosine, as for the latents: likely the paper's, which our sources do not spell out.
 
     Args:
       chunk_frames: F.

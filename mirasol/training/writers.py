@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,10 @@ class MetricsWriter:
         line: dict[str, Any] = {"step": step, "split": split}
         if task:
             line["task"] = task
+        # JSON has no NaN: what is not finite is null, as in the evaluation's files.
+        finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line | dict(values)) + "\n")
+            file.write(json.dumps(line | finite) + "\n")
         for name, value in values.items():
             self.events.add_scalar("/".join(filter(None, [split, task, name])), value, step)
 

@@ -244,8 +244,14 @@ def test_errors_name_what_is_wrong(seqio_process, task, split, kind, words):
     [
         ({"stages": []}, "last stage must have batches=None"),
         ({"stages": [Stage("a", 3)]}, "last stage must have batches=None"),
-        ({"stages": [Stage("a"), Stage("b")]}, "every stage but the last needs batches"),
-        ({"batch_size": 3, "hosts": 2}, "batch_size 3 must be above 0 and a multiple of hosts 2"),
+        (
+            {"stages": [Stage("a"), Stage("b")]},
+            "every stage but the last needs",
+        ),
+        (
+            {"batch_size": 3, "hosts": 2},
+            r"batch sizes \[3\] must be above 0 and multiples",
+        ),
         ({"host": 1}, "host 1 one of 0..0"),
         ({"first_batch": -1}, "first_batch is -1"),
         ({"workers": -1}, "workers is -1"),

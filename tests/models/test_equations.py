@@ -122,7 +122,7 @@ def test_text_loss_is_the_mean_negative_log_likelihood_of_real_tokens():
     assert len(terms) == 4 + 3 + 4
 
 
-def test_the_small_video_is_the_mean_of_squares_of_pixels():
+def test_a_pixel_of_the_small_video_is_the_mean_of_a_block():
     part = VideoReconstruction(
         chunk_frames=4,
         image_size=16,

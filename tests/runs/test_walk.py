@@ -30,12 +30,12 @@ def experiment():
 
 @pytest.fixture(scope="module")
 def batch(experiment, unbroken):
-    """The second stage's first batch; `unbroken` has made the clips."""
+    """The last stage's first batch; `unbroken` has made the clips."""
     plan = experiment.training
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MIRASOL_DATA", str(unbroken.data))
         stream = training_batches(
-            plan.stages[1:],
+            plan.stages[-1:],
             plan.split,
             experiment.converter,
             plan.batch_size,
@@ -93,9 +93,10 @@ def test_the_step_moves_every_part(experiment, batch):
     assert still <= {"latent_model.mask_D"}
 
 
-def test_the_first_stage_has_sizes_of_its_own(experiment):
-    stage = experiment.training.stages[0]
-    assert dataclasses.replace(stage.converter.shape, chunks=4, questions=16) == (
-        experiment.converter.shape
-    )
-    assert (stage.converter.shape.chunks, stage.converter.shape.questions) == (1, 1)
+def test_the_first_stages_have_sizes_of_their_own(experiment):
+    first, second, last = experiment.training.stages
+    assert last.converter is None
+    for stage, questions in ((first, 4), (second, 1)):
+        shape = stage.converter.shape
+        assert (shape.chunks, shape.questions) == (1, questions)
+        assert dataclasses.replace(shape, chunks=4, questions=16) == experiment.converter.shape

@@ -1,5 +1,6 @@
 """Sets: complete or absent, whoever asks and however making ends."""
 
+import dataclasses
 import fcntl
 import hashlib
 import json
@@ -37,7 +38,7 @@ def test_files_and_rows(made):
     assert [row["id"] for row in rows] == list(range(len(rows)))
     assert {row["video_id"] for row in rows} == {12, 13, 14}
     assert {row["type"] for row in rows} == {*FAMILIES, MOTION, PARTS}
-    keys = {"answer", "bag_oracle", "chance", "id", "question", "type", "video_id"}
+    keys = {"answer", "bag_oracle", "chance", "id", "part", "question", "type", "video_id"}
     assert all(set(row) == keys for row in rows)
     assert all(row["chance"] <= row["bag_oracle"] + 1e-4 <= 1.001 for row in rows)
     levels = json.loads((made / "set.json").read_text())["levels"]
@@ -96,7 +97,8 @@ def test_who_comes_second_waits_and_takes_the_first_ones_set(tmp_path, monkeypat
         second.join(0.2)
         assert second.is_alive()
         (tmp_path / "shapes").mkdir()
-        (tmp_path / "shapes" / "set.json").write_text('{"edition": 1, "spec": {"chunks": 4}}')
+        made_by_first = {"edition": maker._EDITION, "spec": dataclasses.asdict(SPEC)}
+        (tmp_path / "shapes" / "set.json").write_text(json.dumps(made_by_first))
     second.join(10)
     assert not second.is_alive()
     assert "Waiting for the process that makes shapes" in capsys.readouterr().err
@@ -104,7 +106,7 @@ def test_who_comes_second_waits_and_takes_the_first_ones_set(tmp_path, monkeypat
 
 def test_another_set_of_the_same_name_is_refused(made, tmp_path):
     longer = AVShapes(name="shapes", chunks=8, events=6, train=1, validation=1, test=1)
-    with pytest.raises(ValueError, match="with 4 chunks a clip, but edition 1 with 8 chunks"):
+    with pytest.raises(ValueError, match="with 4 chunks a clip, but edition . with 8 chunks"):
         ensure_made(longer, made.parent)
     (tmp_path / "shapes").mkdir()
     with pytest.raises(ValueError, match="move that folder away"):

@@ -136,7 +136,7 @@ def test_limits_and_families():
         assert set(per_family) <= set(FAMILIES)
         assert all(per_family[family] <= SPEC.questions_per_family for family in FAMILIES)
         assert len({question.question for question in questions}) == len(questions)
-        assert all(len(question.question.split()) <= 10 for question in questions)
+        assert all(len(question.question.split()) <= 8 for question in questions)
 
 
 VARIANTS = ["av_shapes_4", pytest.param("av_shapes_16", marks=pytest.mark.slow)]
