@@ -130,7 +130,12 @@ class Experiment:
         torch.manual_seed(self.trainer.seed)
         with torch.device(device):
             model = self.model()
-        self._check_vocabulary(self.converter, model)
+        pieces, room = self.converter.vocabulary.size, model.text_decoder.vocab_size
+        if pieces > room:
+            raise ValueError(
+                f"the vocabulary has {pieces} pieces and TextDecoder.vocab_size is {room}; "
+                f"set VOCAB_SIZE to at least {pieces}"
+            )
         return model
 
     def rehearse(self) -> None:
@@ -141,10 +146,9 @@ class Experiment:
         """
         model = self.build_model("meta")
         for stage in self.training.stages:
-            converter = stage.converter or self.converter
-            self._check_vocabulary(converter, model)
+            shape, whole = stage.shape(self.converter.shape), self.converter.shape
             try:
-                model(empty_batch(converter.shape, stage.size(self.training.batch_size), "meta"))
+                model(empty_batch(shape, stage.examples(self.training.batch_size, whole), "meta"))
             except RuntimeError as error:
                 raise ValueError(
                     f"the parts of the model do not fit each other or a batch of {stage.task!r}: "
@@ -243,11 +247,3 @@ class Experiment:
             session.service.check(task, split)
             session.restore_model()
             return session.write_predictions(task, split, output)
-
-    def _check_vocabulary(self, converter: Converter, model: Mirasol) -> None:
-        pieces, room = converter.vocabulary.size, model.text_decoder.vocab_size
-        if pieces > room:
-            raise ValueError(
-                f"the vocabulary has {pieces} pieces and TextDecoder.vocab_size is {room}; "
-                f"set VOCAB_SIZE to at least {pieces}"
-            )

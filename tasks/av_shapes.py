@@ -5,10 +5,10 @@ For each variant, such as `av_shapes_4`, there are
     av_shapes_4_sight (_hearing, _together, _order)   one family of questions each
     av_shapes_4         the mixture of the four
     av_shapes_4_joint   the four families' questions about a clip in one example
-    av_shapes_4_motion  which way, of a single chunk: a first stage of training
-    av_shapes_4_parts   that, colour, shape and sound of a single chunk
+    av_shapes_4_motion  which way, asked of each chunk alone: for a first stage of training
+    av_shapes_4_parts   that, colour, shape and sound, likewise
 
-An example is a clip, or a chunk of it, with its questions, as `mirasol/data/references.py` says;
+An example is a clip with its questions, as `mirasol/data/references.py` says;
 clips without a question of the family are left out. Files lie under the data root
 (`mirasol/data/root.py`).
 """
@@ -25,7 +25,7 @@ from pathlib import Path
 
 from mirasol.data.av_shapes.files import annotation_path, media_path
 from mirasol.data.av_shapes.maker import ensure_made
-from mirasol.data.av_shapes.spec import CHUNK_S, FAMILIES, MOTION, PARTS, SPLITS, VARIANTS, AVShapes
+from mirasol.data.av_shapes.spec import FAMILIES, MOTION, PARTS, SPLITS, VARIANTS, AVShapes
 from mirasol.data.root import data_root
 from mirasol.data.source import import_seqio, reference_features
 from mirasol.evaluation.metrics import exact_match_by_type
@@ -57,18 +57,16 @@ def clips(
 
 
 def _read(folder: Path, split: str, families: Sequence[str]) -> dict[str, list]:
-    """Returns what is shown, from when to when, and its rows as lines of JSON with their origin."""
+    """Returns the media file of each clip, and its rows as lines of JSON with their origin."""
     path = annotation_path(folder, split)
     kept = [row for row in json.loads(path.read_text()) if row["type"] in families]
-    slices: dict[str, list] = {"media": [], "start": [], "end": [], "rows": []}
-    shown = operator.itemgetter("video_id", "part")
-    for (video_id, part), members in itertools.groupby(sorted(kept, key=shown), key=shown):
-        start_s, end_s = ((part - 1) * CHUNK_S, part * CHUNK_S) if part else (math.nan, math.nan)
+    slices: dict[str, list] = {"media": [], "rows": []}
+    for video_id, members in itertools.groupby(kept, key=operator.itemgetter("video_id")):
         named = ({**row, "origin": f"{path.name} row {row['id']}"} for row in members)
-        values = (str(media_path(folder, video_id)), start_s, end_s)
-        for name, value in zip(slices, (*values, "\n".join(map(json.dumps, named))), strict=True):
-            slices[name].append(value)
-    return slices
+        slices["media"].append(str(media_path(folder, video_id)))
+        slices["rows"].append("\n".join(map(json.dumps, named)))
+    nothing = [math.nan] * len(slices["media"])
+    return slices | {"start": nothing, "end": nothing}
 
 
 def _split_rows(features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -102,8 +100,8 @@ def _register(spec: AVShapes) -> None:
     members = [_add_task(spec, family, (family,)) for family in FAMILIES]
     seqio.MixtureRegistry.add(spec.name, members, default_rate=1.0)
     _add_task(spec, "joint", FAMILIES, spec.clips)
-    _add_task(spec, MOTION, (MOTION,))
-    _add_task(spec, PARTS, (MOTION, PARTS))
+    _add_task(spec, MOTION, (MOTION,), spec.clips)
+    _add_task(spec, PARTS, (MOTION, PARTS), spec.clips)
 
 
 for _spec in VARIANTS.values():

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, islice
 from typing import Any
 
 import numpy as np
 from torch.utils.data import IterableDataset, get_worker_info
 
-from mirasol.batch import Batch
+from mirasol.batch import Batch, ExampleShape
 from mirasol.data import source
 from mirasol.data.converter import Converter
 from mirasol.data.media import MediaError
@@ -35,18 +35,30 @@ class Stage:
     Attributes:
       task: name of a task or mixture.
       batches: how many batches come from it; None, for the last stage: all that follow.
-      converter: makes this stage's tensors, of other sizes perhaps (shorter clips first); None: the
-        experiment's.
       batch_size: clips in a batch of this stage; None: the experiment's.
+      chunk_questions: if given, every chunk of a clip becomes an example of its own, a clip of one
+        chunk with so many of the questions whose row names it (`part`, from 1). For learning first
+        what a chunk shows, and then when.
     """
 
     task: str
     batches: int | None = None
-    converter: Converter | None = None
     batch_size: int | None = None
+    chunk_questions: int | None = None
 
     def __post_init__(self) -> None:
-        require_positive("Stage", batches=self.batches, batch_size=self.batch_size)
+        numbers = {"batch_size": self.batch_size, "chunk_questions": self.chunk_questions}
+        require_positive("Stage", batches=self.batches, **numbers)
+
+    def shape(self, shape: ExampleShape) -> ExampleShape:
+        """Returns the sizes of its examples, where those of the experiment have `shape`."""
+        if self.chunk_questions is None:
+            return shape
+        return replace(shape, chunks=1, questions=self.chunk_questions)
+
+    def examples(self, batch_size: int, shape: ExampleShape) -> int:
+        """Returns the examples of its batches, B."""
+        return self.size(batch_size) * (shape.chunks // self.shape(shape).chunks)
 
     def size(self, batch_size: int) -> int:
         """Returns the clips of its batches, where those of the experiment have `batch_size`."""
@@ -116,7 +128,7 @@ class TrainingBatches(Batches):
             passed = 0
 
     def _thunk(self, stage: int, first: int, batch: list[source.Features]) -> Callable[[], Batch]:
-        converter = self.stages[stage].converter or self.converter
+        converter, chunk_questions = self.converter, self.stages[stage].chunk_questions
         part = len(batch) // self.hosts
         mine = slice(self.host * part, (self.host + 1) * part)
 
@@ -125,6 +137,9 @@ class TrainingBatches(Batches):
             for occurrence, features in list(enumerate(batch, first))[mine]:
                 reference = ClipReference.from_features(features)
                 rng = np.random.default_rng((self.seed, stage, occurrence))
+                if chunk_questions is not None:
+                    examples += converter.chunk_examples(reference, chunk_questions, rng)
+                    continue
                 questions = draw_questions(reference.questions, converter.shape.questions, rng)
                 examples.append(converter.example(reference, questions))
             return converter.batch(examples)

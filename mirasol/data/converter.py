@@ -16,7 +16,7 @@ import torch
 
 from mirasol.batch import EOS_ID, Batch, ExampleShape
 from mirasol.data.media import MediaError, MediaFile
-from mirasol.data.references import ClipReference, Question
+from mirasol.data.references import ClipReference, Question, draw_questions
 from mirasol.data.spectrogram import LogMel
 from mirasol.data.vocabulary import ByteVocabulary, Vocabulary
 
@@ -87,22 +87,41 @@ class Converter:
         Raises:
           MediaError: the file is missing or broken; it names the annotation row.
         """
+        return self.decode(reference) | self._texts(questions, self.shape.questions)
+
+    def chunk_examples(
+        self, reference: ClipReference, count: int, rng: np.random.Generator
+    ) -> list[Example]:
+        """Returns every chunk as an example: a clip of one chunk, with questions about it alone.
+
+        Args:
+          reference: of a clip whose questions' rows name a chunk by `part`, from 1.
+          count: Q of these examples; where a chunk has more questions, so many are drawn.
+          rng: draws them.
+
+        Raises:
+          MediaError: as `example`.
+        """
         clip = self.decode(reference)
+        examples = []
+        for chunk in range(self.shape.chunks):
+            about = [each for each in reference.questions if each.row.get("part") == chunk + 1]
+            alone = {name: array[chunk : chunk + 1] for name, array in clip.items()}
+            examples.append(alone | self._texts(draw_questions(about, count, rng), count))
+        return examples
+
+    def _texts(self, questions: Sequence[Question], slots: int) -> Example:
         shape = self.shape
-        assert len(questions) <= shape.questions, (len(questions), shape.questions)
-        prompt_QP = np.zeros((shape.questions, shape.prompt_length), np.int64)
-        answer_QR = np.zeros((shape.questions, shape.answer_length), np.int64)
+        assert len(questions) <= slots, (len(questions), slots)
+        prompt_QP = np.zeros((slots, shape.prompt_length), np.int64)
+        answer_QR = np.zeros((slots, shape.answer_length), np.int64)
         for slot, question in enumerate(questions):
             prompt = self.vocabulary.encode(question.prompt)[-shape.prompt_length :]
             answer = self.vocabulary.encode(question.answer)[: shape.answer_length - 1]
             prompt_QP[slot, : len(prompt)] = prompt
             answer_QR[slot, : len(answer) + 1] = [*answer, EOS_ID]
-        question_Q = np.arange(shape.questions) < len(questions)
-        return clip | {
-            "prompt_QP": prompt_QP,
-            "answer_QR": answer_QR,
-            "question_Q": question_Q,
-        }
+        question_Q = np.arange(slots) < len(questions)
+        return {"prompt_QP": prompt_QP, "answer_QR": answer_QR, "question_Q": question_Q}
 
     def batch(self, examples: Sequence[Mapping[str, np.ndarray]]) -> Batch:
         """Returns examples stacked: `video_TFHWC` of each becomes `video_BTFHWC`."""

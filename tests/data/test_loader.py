@@ -252,7 +252,7 @@ def test_errors_name_what_is_wrong(seqio_process, task, split, kind, words):
             {"batch_size": 3, "hosts": 2},
             r"batch sizes \[3\] must be above 0 and multiples",
         ),
-        ({"host": 1}, "host 1 one of 0..0"),
+        ({"host": 1}, r"host 1 one of 0\.\.0"),
         ({"first_batch": -1}, "first_batch is -1"),
         ({"workers": -1}, "workers is -1"),
     ],

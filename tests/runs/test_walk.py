@@ -7,7 +7,7 @@ import torch
 
 from mirasol import config
 from mirasol.batch import EOS_ID
-from mirasol.data.loader import training_batches
+from mirasol.data.loader import Stage, training_batches
 from mirasol.gin_files import shipped_folder
 from mirasol.training.step import train_step
 
@@ -94,9 +94,48 @@ def test_the_step_moves_every_part(experiment, batch):
 
 
 def test_the_first_stages_have_sizes_of_their_own(experiment):
-    first, second, last = experiment.training.stages
-    assert last.converter is None
-    for stage, questions in ((first, 4), (second, 1)):
-        shape = stage.converter.shape
+    whole = experiment.converter.shape
+    plan = experiment.training
+    parts, motion, joint = ((stage.shape(whole), stage) for stage in plan.stages)
+    assert joint[0] == whole
+    for (shape, stage), questions in ((parts, 4), (motion, 1)):
         assert (shape.chunks, shape.questions) == (1, questions)
-        assert dataclasses.replace(shape, chunks=4, questions=16) == experiment.converter.shape
+        assert stage.examples(plan.batch_size, whole) == 64
+        assert dataclasses.replace(shape, chunks=4, questions=16) == whole
+
+
+def test_in_the_first_stages_each_chunk_is_an_example(experiment, unbroken):
+    plan, whole = experiment.training, experiment.converter.shape
+    names = ("av_shapes_tiny_parts", "av_shapes_tiny_motion")
+    tiny = [
+        dataclasses.replace(stage, task=name, batches=1)
+        for stage, name in zip(plan.stages, names, strict=False)
+    ]
+    arguments = (plan.split, experiment.converter, 2, experiment.trainer.seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MIRASOL_DATA", str(unbroken.data))
+        stream = training_batches([*tiny, Stage("av_shapes_tiny_joint")], *arguments)
+        resumed = training_batches(
+            [*tiny, Stage("av_shapes_tiny_joint")], *arguments, first_batch=1
+        )
+        try:
+            parts, motion, joint = next(stream), next(stream), next(stream)
+            again, joint_again = next(resumed), next(resumed)
+        finally:
+            stream.close()
+            resumed.close()
+    assert parts.video_BTFHWC.shape[:2] == motion.video_BTFHWC.shape[:2] == (8, 1)
+    assert joint.video_BTFHWC.shape[:2] == (2, whole.chunks)
+    vocabulary = experiment.converter.vocabulary
+    asked = [
+        sorted(vocabulary.decode(ids.tolist()).split()[1] for ids in prompts_QP)
+        for prompts_QP in parts.prompt_BQP
+    ]
+    assert asked == [["colour", "shape", "sound", "way"]] * 8
+    assert {vocabulary.decode(ids.tolist()) for ids in motion.prompt_BQP[:, 0]} == {
+        "what way comes first"
+    }
+    assert torch.equal(motion.video_BTFHWC, again.video_BTFHWC)
+    assert torch.equal(joint.prompt_BQP, joint_again.prompt_BQP)
+    for batch_of_stage in (parts, motion, joint):
+        assert experiment.build_model()(batch_of_stage)["loss"].isfinite()

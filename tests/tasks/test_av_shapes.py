@@ -89,14 +89,15 @@ def test_families_and_parts_share_out_the_questions(read):
     assert mixed == set(FAMILIES)
 
 
-def test_single_chunks_are_spans_of_their_clip(read):
-    chunks = [ClipReference.from_features(e) for e in read["examples"]["av_shapes_tiny_parts"]]
-    assert len(chunks) == SPEC.validation * SPEC.chunks
-    spans = [(chunk.start_s, chunk.end_s) for chunk in chunks[:4]]
-    assert spans == pytest.approx([(0, 0.32), (0.32, 0.64), (0.64, 0.96), (0.96, 1.28)])
-    assert len({chunk.media for chunk in chunks[:4]}) == 1
-    for chunk in chunks:
-        assert {q.prompt.split()[1] for q in chunk.questions} == {"colour", "shape", "way", "sound"}
+def test_single_chunks_are_asked_about_in_rows_that_name_them(read):
+    clips = [ClipReference.from_features(e) for e in read["examples"]["av_shapes_tiny_parts"]]
+    assert len(clips) == SPEC.validation
+    for clip in clips:
+        assert [q.row["part"] for q in clip.questions] == sorted([1, 2, 3, 4] * 4)
+        for part in range(4):
+            asked = clip.questions[4 * part : 4 * part + 4]
+            words = {q.prompt.split()[1] for q in asked}
+            assert words == {"colour", "shape", "way", "sound"}
 
 
 def test_shuffling_follows_the_seed(read):
