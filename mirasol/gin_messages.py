@@ -34,7 +34,8 @@ def in_reading(
       macros: macros that the files define.
       lookup: class or function of a configurable's name, None if there is no one such.
     """
-    text = str(error.args[0] if isinstance(error, KeyError) else error)
+    # A KeyError's text is quoted, but one that gin has added a place to keeps no arguments.
+    text = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
     place = _LOCATION.search(text)
     where = _where(place["file"], place["line"]) if place else ""
     text = text[: place.start()] if place else text
