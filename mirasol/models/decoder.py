@@ -10,9 +10,7 @@ from torch import nn
 
 from mirasol.batch import EOS_ID, PAD_ID
 from mirasol.models.positions import sincos_positions
-from mirasol.models.transformer import Attention, FeedForward
-
-KeysValues = tuple[torch.Tensor, torch.Tensor]
+from mirasol.models.transformer import Attention, FeedForward, KeysValues
 
 
 def prefix_mask(prompt_XP: torch.Tensor, response: int) -> torch.Tensor:

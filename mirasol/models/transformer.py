@@ -5,9 +5,15 @@ A mask is bool and true where a query may look: [..., queries, keys].
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import cast
+
 import torch
 from torch import nn
 from torch.nn import functional
+
+KeysValues = tuple[torch.Tensor, torch.Tensor]
+"""What a layer looks at, projected: two tensors [B, K, N, D / K]."""
 
 
 def chunk_causal_mask(chunks: int, tokens: int, device: torch.device | None = None) -> torch.Tensor:
@@ -63,7 +69,7 @@ class Attention(nn.Module):
         self.key_value = nn.Linear(context_width or width, 2 * width)
         self.out = nn.Linear(width, width)
 
-    def keys_values(self, context_BND: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def keys_values(self, context_BND: torch.Tensor) -> KeysValues:
         """Projects what is looked at: two tensors [B, K, N, D / K]."""
         keys_BND, values_BND = self.key_value(context_BND).chunk(2, dim=-1)
         return self._split(keys_BND), self._split(values_BND)
@@ -71,7 +77,7 @@ class Attention(nn.Module):
     def forward(
         self,
         x_BND: torch.Tensor,
-        keys_values: tuple[torch.Tensor, torch.Tensor],
+        keys_values: KeysValues,
         mask_BNN: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Looks from x at the projected keys and values; returns [B, N, D]."""
@@ -105,10 +111,24 @@ class Block(nn.Module):
 
     def forward(self, x_BND: torch.Tensor, mask_BNN: torch.Tensor | None = None) -> torch.Tensor:
         """Returns [B, N, D]."""
+        return self.step(x_BND, None, mask_BNN)[0]
+
+    def step(
+        self, x_BND: torch.Tensor, earlier: KeysValues | None, mask_BNN: torch.Tensor | None
+    ) -> tuple[torch.Tensor, KeysValues]:
+        """Goes on after tokens already seen; returns the output, and all keys and values.
+
+        Args:
+          x_BND: the new tokens.
+          earlier: keys and values of the E tokens before them.
+          mask_BNN: [..., N, E + N]; None: everything is seen.
+        """
         y_BND = self.attention_norm(x_BND)
-        y_BND = self.attention(y_BND, self.attention.keys_values(y_BND), mask_BNN)
-        x_BND = x_BND + self.dropout(y_BND)
-        return x_BND + self.dropout(self.feed_forward(self.feed_forward_norm(x_BND)))
+        seen = self.attention.keys_values(y_BND)
+        if earlier is not None:
+            seen = (torch.cat([earlier[0], seen[0]], 2), torch.cat([earlier[1], seen[1]], 2))
+        x_BND = x_BND + self.dropout(self.attention(y_BND, seen, mask_BNN))
+        return x_BND + self.dropout(self.feed_forward(self.feed_forward_norm(x_BND))), seen
 
 
 class Transformer(nn.Module):
@@ -132,6 +152,29 @@ class Transformer(nn.Module):
         for block in self.blocks:
             x_BND = block(x_BND, mask_BNN)
         return self.norm(x_BND)
+
+    def step(
+        self,
+        x_BND: torch.Tensor,
+        earlier: Sequence[KeysValues] | None = None,
+        mask_BNN: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, list[KeysValues]]:
+        """Goes on after tokens already seen: the whole pass, piece by piece.
+
+        Args:
+          x_BND: the new tokens.
+          earlier: what `step` returned for the E tokens before them, a pair a block.
+          mask_BNN: [..., N, E + N]; None: everything is seen.
+
+        Returns:
+          The normalised output [B, N, D], and the keys and values of all E + N tokens.
+        """
+        seen = []
+        for number, block in enumerate(self.blocks):
+            before = None if earlier is None else earlier[number]
+            x_BND, now = cast(Block, block).step(x_BND, before, mask_BNN)
+            seen.append(now)
+        return self.norm(x_BND), seen
 
 
 def initialise(module: nn.Module) -> None:
