@@ -57,10 +57,10 @@ def train(request: Request) -> None:
     if not request.gin_file:
         raise ValueError("train needs a run: --gin_file=runs/av_shapes_tiny.gin, say")
     workdir = Path(request.workdir or Path("workdirs") / run_name(list(request.gin_file)))
-    where = _describe_runtime(request.runtime)
     spec = _load(request.gin_file, request.bindings)
     workdirs.check(workdir, spec)
     experiment = spec.build()
+    where = _describe_runtime(request.runtime, experiment.precision)
     experiment.rehearse()  # Parts that do not fit are found out while nothing is written.
     experiment.check()
     workdirs.claim(workdir, spec, request.arguments, where)
@@ -127,8 +127,9 @@ def _opened(request: Request, command: str):
     spec = workdirs.read(workdir, () if request.gin_file else request.bindings)
     if request.gin_file:
         workdirs.check(workdir, _load(request.gin_file, request.bindings))
-    _describe_runtime(request.runtime)
-    return workdir, spec.build()
+    experiment = spec.build()
+    _describe_runtime(request.runtime, experiment.precision)
+    return workdir, experiment
 
 
 def _load(files: Sequence[str], bindings: Sequence[str]):
@@ -137,11 +138,11 @@ def _load(files: Sequence[str], bindings: Sequence[str]):
     return config.load(files, bindings)
 
 
-def _describe_runtime(name: str) -> str:
+def _describe_runtime(name: str, precision: str) -> str:
     """Opens the runtime, which tells whether there is one, and returns a line about it."""
     from mirasol.runtime.select import open_runtime
 
-    return open_runtime(name).describe()
+    return open_runtime(name, precision).describe()
 
 
 def _media_file(name: str) -> Path:

@@ -17,6 +17,7 @@ from mirasol.data.loader import Stage
 from mirasol.data.references import ClipReference, Question
 from mirasol.models.mirasol3b import Mirasol
 from mirasol.numbers import require_positive
+from mirasol.runtime.base import precision_dtype
 from mirasol.training.optimizers import Optimizer
 
 
@@ -109,9 +110,11 @@ class Experiment:
       training: what is trained on.
       evaluation: what is evaluated.
       trainer: how.
+      precision: of matrix products, "float32" or "bfloat16"; parameters, optimizer state and losses
+        are float32 either way.
 
     Raises:
-      ValueError: on construction, where parts do not fit each other.
+      ValueError: on construction, where parts do not fit each other, or no such precision.
     """
 
     name: str
@@ -120,6 +123,10 @@ class Experiment:
     training: TrainingData
     evaluation: EvaluationPlan
     trainer: Trainer
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        precision_dtype(self.precision)
 
     def build_model(self, device: str = "cpu") -> Mirasol:
         """Builds the model with the parameters that the seed fixes.

@@ -54,7 +54,7 @@ class Session:
     @contextlib.contextmanager
     def open(cls, experiment: Experiment, workdir: Path, runtime: str) -> Iterator[Session]:
         """Opens the runtime, builds and places the model; closes its processes at the end."""
-        session = cls(experiment, workdir, open_runtime(runtime))
+        session = cls(experiment, workdir, open_runtime(runtime, experiment.precision))
         try:
             yield session
         finally:

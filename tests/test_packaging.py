@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -59,25 +60,54 @@ def test_the_wheel_holds_everything_that_a_run_needs(wheel):
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
-def test_the_wheel_alone_describes_a_run(wheel, tmp_path):
-    installed, elsewhere = tmp_path / "installed", tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    zipfile.ZipFile(wheel).extractall(installed)
+@pytest.fixture
+def installed(wheel, tmp_path) -> Path:
+    folder = tmp_path / "installed"
+    zipfile.ZipFile(wheel).extractall(folder)
+    return folder
+
+
+@pytest.fixture
+def elsewhere(tmp_path) -> Path:
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    return folder
+
+
+def run_python(installed: Path, folder: Path, *arguments: str, **environment: str) -> str:
+    """Runs Python in `folder`, with the wheel before any checkout; returns what it prints."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(installed), **environment},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_wheel_alone_describes_a_run(installed, elsewhere):
     program = (
         "import sys; from importlib.util import find_spec; from mirasol.__main__ import main;"
         "print(find_spec('mirasol').origin, find_spec('mirasol.tasks').origin);"
         "sys.exit(main(['describe', '--gin_file=runs/av_shapes_tiny.gin']))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=elsewhere,
-        env={**os.environ, "PYTHONPATH": str(installed)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    package, tasks = done.stdout.splitlines()[0].split()
+    printed = run_python(installed, elsewhere, "-c", program)
+    package, tasks = printed.splitlines()[0].split()
     assert package == str(installed / "mirasol" / "__init__.py")
     assert tasks == str(installed / "mirasol" / "tasks" / "__init__.py")
-    assert "av_shapes_tiny" in done.stdout
+    assert "av_shapes_tiny" in printed
     assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_the_wheel_alone_trains_in_an_empty_folder(installed, elsewhere):
+    command = ["-m", "mirasol", "train", "--gin_file=runs/av_shapes_tiny.gin", "--workdir=run"]
+    run_python(installed, elsewhere, *command, MIRASOL_DATA=str(elsewhere / "data"))
+    metrics = [
+        json.loads(line)
+        for line in (elsewhere / "run" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    assert [line["step"] for line in metrics if line["split"] == "train"] == list(range(1, 21))
+    assert (elsewhere / "run" / "eval" / "av_shapes_tiny_joint-validation.json").exists()

@@ -93,23 +93,22 @@ def test_the_step_moves_every_part(experiment, batch):
     assert still <= {"latent_model.mask_D"}
 
 
-def test_the_first_stages_have_sizes_of_their_own(experiment):
+def test_the_first_stage_has_sizes_of_its_own(experiment):
     whole = experiment.converter.shape
     plan = experiment.training
-    parts, motion, joint = ((stage.shape(whole), stage) for stage in plan.stages)
-    assert joint[0] == whole
-    for (shape, stage), questions in ((parts, 4), (motion, 1)):
-        assert (shape.chunks, shape.questions) == (1, questions)
-        assert stage.examples(plan.batch_size, whole) == 64
-        assert dataclasses.replace(shape, chunks=4, questions=16) == whole
+    parts, joint = plan.stages
+    assert joint.shape(whole) == whole
+    shape = parts.shape(whole)
+    assert (shape.chunks, shape.questions) == (1, 4)
+    assert parts.examples(plan.batch_size, whole) == 64
+    assert dataclasses.replace(shape, chunks=4, questions=16) == whole
 
 
-def test_in_the_first_stages_each_chunk_is_an_example(experiment, unbroken):
+def test_where_a_stage_asks_about_chunks_each_is_an_example(experiment, unbroken):
     plan, whole = experiment.training, experiment.converter.shape
-    names = ("av_shapes_tiny_parts", "av_shapes_tiny_motion")
     tiny = [
-        dataclasses.replace(stage, task=name, batches=1)
-        for stage, name in zip(plan.stages, names, strict=False)
+        Stage("av_shapes_tiny_parts", batches=1, chunk_questions=4),
+        Stage("av_shapes_tiny_motion", batches=1, chunk_questions=1),
     ]
     arguments = (plan.split, experiment.converter, 2, experiment.trainer.seed)
     with pytest.MonkeyPatch.context() as patch:
