@@ -20,6 +20,7 @@ LEVELS = {
     "mirasol": 0,
     "mirasol.numbers": -1,
     "mirasol.spelling": 0,
+    "mirasol.progress": 0,
     "mirasol.batch": 0,
     "mirasol.models": 1,
     "mirasol.runtime": 1,

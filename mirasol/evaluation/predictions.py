@@ -11,18 +11,17 @@ from __future__ import annotations
 import abc
 import contextlib
 import dataclasses
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import torch
-from tqdm import tqdm
 
 from mirasol.batch import Batch
 from mirasol.data.references import ClipReference, Question
 from mirasol.data.vocabulary import Vocabulary
 from mirasol.evaluation.metrics import normalise
+from mirasol.progress import progress_bar
 
 Generate = Callable[[Batch], torch.Tensor]
 Batches = Iterable[tuple[Batch, list[ClipReference]]]
@@ -92,11 +91,7 @@ def predict(
     """
     right = asked = 0
     last_clip = None
-    # A log file gets a line every 10 s rather than ten a second.
-    refresh_s = 0.2 if sys.stderr.isatty() else 10.0
-    with tqdm(
-        total=total, desc=title, unit=" clips", leave=False, mininterval=refresh_s, file=sys.stderr
-    ) as bar:
+    with progress_bar(total=total, title=title, unit="clips", leave=False) as bar:
         for batch, clips in batches:
             answered = answer_batch(generate(batch), batch, clips, vocabulary)
             for observer in observers:

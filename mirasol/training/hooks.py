@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import abc
-import sys
 import time
 from collections.abc import Callable, Mapping
 
 import torch
 
+from mirasol.progress import progress_bar
 from mirasol.training.writers import MetricsWriter
 
 
@@ -76,19 +76,7 @@ class Log(Hook):
         self.sums: dict[str, torch.Tensor] = {}
         self.count = self.clips = 0
         self.since_s = time.monotonic()
-        # Not at the top: a GPU image that only trains and times models may lack it.
-        from tqdm import tqdm
-
-        # A terminal's line is redrawn often; a log file gets one every ten seconds.
-        refresh_s = 0.5 if sys.stderr.isatty() else 10.0
-        self.bar = tqdm(
-            total=last_step,
-            initial=first_step,
-            unit="step",
-            desc="train",
-            dynamic_ncols=True,
-            mininterval=refresh_s,
-        )
+        self.bar = progress_bar(total=last_step, title="train", unit="step", done=first_step)
 
     def after_step(self, step: int, clips: int, values: Mapping[str, torch.Tensor]) -> None:
         """Adds up, and writes when the interval ends."""

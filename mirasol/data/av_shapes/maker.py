@@ -25,8 +25,6 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import tqdm
-
 from mirasol.data.av_shapes.files import (
     annotation_path,
     mean_levels,
@@ -35,6 +33,7 @@ from mirasol.data.av_shapes.files import (
     write_rows,
 )
 from mirasol.data.av_shapes.spec import CHUNK_S, SPLITS, AVShapes
+from mirasol.progress import progress_bar
 
 # Counts up when the same spec would give other clips or questions.
 _EDITION = 4
@@ -93,7 +92,7 @@ def _write_all(spec: AVShapes, folder: Path, processes: int) -> None:
     ]
     rows: dict[str, list[dict]] = {split: [] for split in SPLITS}
     with (
-        tqdm.tqdm(total=sum(spec.clips.values()), desc=spec.name, unit="clip") as progress,
+        progress_bar(total=sum(spec.clips.values()), title=spec.name, unit="clip") as progress,
         _workers(min(processes, len(jobs))) as map_jobs,
     ):
         for (split, indices), made in zip(

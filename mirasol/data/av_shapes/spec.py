@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
+
+from mirasol.spelling import nearest
 
 FRAME_RATE_HZ = 25
 CHUNK_FRAMES = 8
@@ -100,7 +101,6 @@ def variant(name: str) -> AVShapes:
     """
     if name in VARIANTS:
         return VARIANTS[name]
-    nearest = difflib.get_close_matches(name, VARIANTS, n=1, cutoff=0.0)[0]
     raise ValueError(
-        f"no AV-Shapes variant {name!r}; did you mean {nearest!r}? There are {', '.join(VARIANTS)}"
+        f"no AV-Shapes variant {name!r} (there are {', '.join(VARIANTS)}){nearest(name, VARIANTS)}"
     )

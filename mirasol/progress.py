@@ -1,0 +1,35 @@
+"""Progress bars that suit a terminal and a log file alike."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+
+def progress_bar(
+    *, total: int | None, title: str, unit: str, done: int = 0, leave: bool = True
+) -> Any:
+    """Returns a tqdm bar on stderr; a context manager with `update`, `set_postfix`, `close`.
+
+    A terminal's line is redrawn often; a log file gets a line every ten seconds.
+
+    Args:
+      total: how many there are; None: unknown.
+      title: what is being done.
+      unit: of what.
+      done: how many of them were done before.
+      leave: whether the finished bar stays.
+    """
+    # Not at the top: an image that only trains and times models may lack it.
+    from tqdm import tqdm
+
+    return tqdm(
+        total=total,
+        desc=title,
+        unit=f" {unit}",
+        initial=done,
+        leave=leave,
+        file=sys.stderr,
+        mininterval=0.2 if sys.stderr.isatty() else 10.0,
+        dynamic_ncols=True,
+    )
