@@ -93,7 +93,7 @@ class Mirasol(nn.Module):
         target_BTMD = clip.x_BTMD.detach() if self.detach_target else clip.x_BTMD
         text = text_loss(logits_BQRV, batch.answer_BQR, batch.question_BQ)
         latent = latent_loss(clip.h_BTMD, target_BTMD, clip.valid_BT)
-        media = self.reconstruction(clip.h_BTMD, batch.video_BTFHWC, batch.has_video_BT)
+        media = self.reconstruction(clip.h_BTMD, batch)
         weights = self.loss_weights
         total = weights.text * text + weights.latent * latent + weights.reconstruction * media
         return {
