@@ -1,4 +1,7 @@
-"""The three losses of Mirasol3B: of the latents, the small video and the text."""
+"""The three losses of Mirasol3B: of the latents, the small media and the text.
+
+And one measure that is no loss: how far the latents are from collapse.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,11 @@ from mirasol.batch import PAD_ID
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LossWeights:
-    """What each loss counts. The paper: all equal in pre-training, text times 10 in fine-tuning."""
+    """What each loss counts. The paper: all equal in pre-training, text times 10 in fine-tuning.
+
+    The defaults and `gin/presets/pretraining.gin` are the first, `gin/presets/finetuning.gin` is
+    the second.
+    """
 
     text: float = 1.0
     latent: float = 1.0
@@ -48,6 +55,25 @@ def latent_loss(h_BTMD: torch.Tensor, x_BTMD: torch.Tensor, valid_BT: torch.Tens
     """
     valid_BTM = (valid_BT[:, :-1] & valid_BT[:, 1:])[..., None].expand(h_BTMD[:, :-1].shape[:-1])
     return cosine_loss(h_BTMD[:, :-1], x_BTMD[:, 1:], valid_BTM)
+
+
+def latent_spread(x_BTMD: torch.Tensor, valid_BT: torch.Tensor) -> torch.Tensor:
+    """Tells how much the directions of the Combiner's outputs differ from chunk to chunk.
+
+    Each x is normalised to length 1; the standard deviation of every feature of each of the M
+    tokens is taken over the valid chunks of all clips, and averaged. Near 0, all chunks look alike
+    and the latent loss is won without learning (collapse); directions spread evenly come near
+    1 / sqrt(D), which is the most there is. The paper does not state such a measure.
+
+    Returns:
+      float32 scalar without gradient; 0 where fewer than two chunks are valid.
+    """
+    unit_BTMD = functional.normalize(x_BTMD.detach().float(), dim=-1)
+    weight_BT11 = valid_BT[..., None, None].float()
+    count = weight_BT11.sum().clamp(min=1.0)
+    mean_MD = (unit_BTMD * weight_BT11).sum((0, 1)) / count
+    variance_MD = ((unit_BTMD - mean_MD).square() * weight_BT11).sum((0, 1)) / count
+    return variance_MD.sqrt().mean()
 
 
 def text_loss(

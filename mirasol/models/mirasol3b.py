@@ -21,7 +21,7 @@ from mirasol.models.combiners import Combiner
 from mirasol.models.decoder import Memory, TextDecoder
 from mirasol.models.encoders import AudioEncoder, VideoEncoder
 from mirasol.models.latent import LatentModel
-from mirasol.models.losses import LossWeights, latent_loss, masked_mean, text_loss
+from mirasol.models.losses import LossWeights, latent_loss, latent_spread, masked_mean, text_loss
 from mirasol.models.reconstruction import Reconstruction
 from mirasol.models.transformer import initialise
 
@@ -87,13 +87,16 @@ class Mirasol(nn.Module):
         self.apply(initialise)
 
     def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
-        """Returns the weighted sum of the losses as "loss", and its parts; float32 scalars."""
+        """Returns the weighted sum of the losses as "loss", its parts and two measures.
+
+        All are float32 scalars; `latent_spread` near 0 tells that the latents have collapsed.
+        """
         clip = self.encode(batch)
         logits_BQRV = self.text_decoder(self.remember(clip), batch.prompt_BQP, batch.answer_BQR)
         target_BTMD = clip.x_BTMD.detach() if self.detach_target else clip.x_BTMD
         text = text_loss(logits_BQRV, batch.answer_BQR, batch.question_BQ)
         latent = latent_loss(clip.h_BTMD, target_BTMD, clip.valid_BT)
-        media = self.reconstruction(clip.h_BTMD, batch.video_BTFHWC, batch.has_video_BT)
+        media = self.reconstruction(clip.h_BTMD, batch)
         weights = self.loss_weights
         total = weights.text * text + weights.latent * latent + weights.reconstruction * media
         return {
@@ -101,6 +104,7 @@ class Mirasol(nn.Module):
             "text_loss": text,
             "latent_loss": latent,
             "reconstruction_loss": media,
+            "latent_spread": latent_spread(clip.x_BTMD, clip.valid_BT),
             "token_accuracy": _token_accuracy(logits_BQRV, batch),
         }
 

@@ -1,33 +1,83 @@
-"""Reconstruction of a chunk's video from the latent model's output (training only)."""
+"""Reconstruction of a chunk's media from the latent model's output (training only).
+
+h_t, M tokens ------into----+
+                            +--transformer--out--> N patches <--1 - cos--> N small patches <-- media
+N mask tokens + positions --+
+
+Mirasol3B reconstructs the video "at a smaller size", which it does not state. Its equations name
+the audio, too, its three losses do not: the class that is chosen decides. The measure is the
+cosine, as for the latents: likely the paper's, which our sources do not spell out.
+"""
 
 from __future__ import annotations
 
 import abc
+from collections.abc import Callable
 
 import torch
 from torch import nn
 
+from mirasol.batch import Batch
 from mirasol.models.losses import cosine_loss
 from mirasol.models.positions import grid_centres, sincos_positions
 from mirasol.models.transformer import Transformer
+from mirasol.numbers import require_positive
+
+
+def predict_patches(
+    h_BTMD: torch.Tensor,
+    *,
+    into: nn.Module,
+    masks_ND: torch.Tensor,
+    transformer: nn.Module,
+    out: nn.Module,
+) -> torch.Tensor:
+    """Predicts N patches of each chunk from its h alone: [B, T, N, X].
+
+    Args:
+      h_BTMD: the latent model's output.
+      into: maps its width to the transformer's.
+      masks_ND: mask tokens with their positions, one a patch.
+      transformer: sees h_t and the mask tokens together.
+      out: maps to the X values of a patch.
+    """
+    B, T = h_BTMD.shape[:2]
+    memory_XMD = into(h_BTMD).flatten(0, 1)
+    tokens_XLD = torch.cat([memory_XMD, masks_ND.expand(B * T, -1, -1)], dim=1)
+    out_XND = transformer(tokens_XLD)[:, -masks_ND.shape[0] :]
+    return out(out_XND).unflatten(0, (B, T))
+
+
+def patch_loss(
+    predict: Callable[[torch.Tensor], torch.Tensor],
+    h_BTMD: torch.Tensor,
+    target_BTNX: torch.Tensor,
+    has_BT: torch.Tensor,
+    next_chunk: bool,
+) -> torch.Tensor:
+    """Returns the mean of 1 - cos over the patches of chunks that have the medium, float32.
+
+    What h_t predicts is compared with chunk t or, with `next_chunk`, with chunk t + 1.
+    """
+    ahead = int(next_chunk)
+    predicted_BTNX = predict(h_BTMD[:, : h_BTMD.shape[1] - ahead])
+    target_BTNX = target_BTNX[:, ahead:]
+    valid_BTN = has_BT[:, ahead:, None].expand(target_BTNX.shape[:-1])
+    return cosine_loss(predicted_BTNX, target_BTNX, valid_BTN)
 
 
 class Reconstruction(nn.Module, abc.ABC):
     """Turns h_t into a loss on the chunk's media."""
 
     @abc.abstractmethod
-    def forward(
-        self, h_BTMD: torch.Tensor, video_BTFHWC: torch.Tensor, has_video_BT: torch.Tensor
-    ) -> torch.Tensor:
-        """Returns the scalar loss, float32."""
+    def forward(self, h_BTMD: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Returns the scalar loss, float32; `batch` holds the media of the same chunks."""
 
 
 class NoReconstruction(Reconstruction):
     """The part switched off: a loss of 0."""
 
-    def forward(
-        self, h_BTMD: torch.Tensor, video_BTFHWC: torch.Tensor, has_video_BT: torch.Tensor
-    ) -> torch.Tensor:
+    def forward(self, h_BTMD: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Returns 0, on the device of h."""
         return h_BTMD.new_zeros((), dtype=torch.float32)
 
@@ -35,9 +85,8 @@ class NoReconstruction(Reconstruction):
 class VideoReconstruction(Reconstruction):
     """A small transformer over h_t and mask tokens that predicts patches of the small video.
 
-    The paper reconstructs "at a smaller size" and does not state it. Frames are averaged down by
-    `shrink` and every `frame_step`-th is kept; each patch is one mask token. The measure
-    is the cosine, as for the latents: likely the paper's, which our sources do not spell out.
+    Frames are averaged down by `shrink` and every `frame_step`-th is kept; each patch is one mask
+    token. The paper states none of the sizes.
 
     Args:
       chunk_frames: F.
@@ -69,6 +118,7 @@ class VideoReconstruction(Reconstruction):
         next_chunk: bool = False,
     ):
         super().__init__()
+        require_positive("VideoReconstruction", shrink=shrink, frame_step=frame_step, patch=patch)
         if chunk_frames % frame_step or image_size % (shrink * patch):
             raise ValueError(
                 f"VideoReconstruction: frame_step {frame_step} must divide {chunk_frames} frames, "
@@ -84,24 +134,17 @@ class VideoReconstruction(Reconstruction):
         self.transformer = Transformer(width, layers, heads)
         self.out = nn.Linear(width, patch * patch * 3)
 
-    def forward(
-        self, h_BTMD: torch.Tensor, video_BTFHWC: torch.Tensor, has_video_BT: torch.Tensor
-    ) -> torch.Tensor:
+    def forward(self, h_BTMD: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Returns the mean of 1 - cos over the patches of chunks that have pictures, float32."""
-        ahead = 1 if self.next_chunk else 0
-        predicted_BTNX = self.predict(h_BTMD[:, : h_BTMD.shape[1] - ahead])
-        target_BTNX = self.small_patches(video_BTFHWC[:, ahead:])
-        valid_BTN = has_video_BT[:, ahead:, None].expand(target_BTNX.shape[:-1])
-        return cosine_loss(predicted_BTNX, target_BTNX, valid_BTN)
+        target_BTNX = self.small_patches(batch.video_BTFHWC)
+        return patch_loss(self.predict, h_BTMD, target_BTNX, batch.has_video_BT, self.next_chunk)
 
     def predict(self, h_BTMD: torch.Tensor) -> torch.Tensor:
         """Predicts the small patches of each chunk: [B, T, N, patch * patch * 3]."""
-        B, T = h_BTMD.shape[:2]
-        memory_XMD = self.into(h_BTMD).flatten(0, 1)
         masks_ND = self.mask_D + self.positions_ND
-        tokens_XLD = torch.cat([memory_XMD, masks_ND.expand(B * T, -1, -1)], dim=1)
-        out_XND = self.transformer(tokens_XLD)[:, -masks_ND.shape[0] :]
-        return self.out(out_XND).unflatten(0, (B, T))
+        return predict_patches(
+            h_BTMD, into=self.into, masks_ND=masks_ND, transformer=self.transformer, out=self.out
+        )
 
     def small_patches(self, video_BTFHWC: torch.Tensor) -> torch.Tensor:
         """Shrinks uint8 video and cuts it: float [B, T, N, patch * patch * 3] in [-1, 1]."""
@@ -112,3 +155,91 @@ class VideoReconstruction(Reconstruction):
         small = small / 127.5 - 1.0
         cut = small.reshape(B, T, F, H // s // p, p, W // s // p, p, C)
         return cut.permute(0, 1, 2, 3, 5, 4, 6, 7).reshape(B, T, -1, p * p * C)
+
+
+class AudioReconstruction(Reconstruction):
+    """The same for sound: predicts patches of the chunk's spectrogram, averaged smaller.
+
+    The paper states none of the sizes, nor whether it does this at all.
+
+    Args:
+      chunk_bands: A, columns of a chunk.
+      mel_bins: S.
+      in_width: D of h.
+      width: D of this transformer.
+      layers: its blocks.
+      heads: K.
+      shrink: columns and mel bins that are averaged into one value.
+      patch: columns and mel bins of a patch of the small spectrogram; times `shrink` they must
+        divide the spectrogram's.
+      next_chunk: whether h_t predicts chunk t + 1 rather than t (the paper is ambiguous).
+    """
+
+    positions_ND: torch.Tensor
+
+    def __init__(
+        self,
+        *,
+        chunk_bands: int,
+        mel_bins: int,
+        in_width: int,
+        width: int,
+        layers: int,
+        heads: int,
+        shrink: tuple[int, int] = (2, 2),
+        patch: tuple[int, int] = (4, 4),
+        next_chunk: bool = False,
+    ):
+        super().__init__()
+        columns, bins = shrink[0] * patch[0], shrink[1] * patch[1]
+        if min(*shrink, *patch) < 1 or chunk_bands % columns or mel_bins % bins:
+            raise ValueError(
+                f"AudioReconstruction: shrink {shrink} times patch {patch} must divide "
+                f"{chunk_bands} columns (chunk_bands) and {mel_bins} mel bins; all above 0"
+            )
+        self.shrink, self.patch = shrink, patch
+        self.next_chunk = next_chunk
+        centres = grid_centres((chunk_bands // columns, mel_bins // bins), self.patch)
+        self.register_buffer("positions_ND", sincos_positions(centres, width), persistent=False)
+        self.mask_D = nn.Parameter(torch.randn(width) * 0.02)
+        self.into = nn.Linear(in_width, width)
+        self.transformer = Transformer(width, layers, heads)
+        self.out = nn.Linear(width, patch[0] * patch[1])
+
+    def forward(self, h_BTMD: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Returns the mean of 1 - cos over the patches of chunks that have sound, float32."""
+        target_BTNX = self.small_patches(batch.audio_BTAS)
+        return patch_loss(self.predict, h_BTMD, target_BTNX, batch.has_audio_BT, self.next_chunk)
+
+    def predict(self, h_BTMD: torch.Tensor) -> torch.Tensor:
+        """Predicts the small patches of each chunk: [B, T, N, values of a patch]."""
+        masks_ND = self.mask_D + self.positions_ND
+        return predict_patches(
+            h_BTMD, into=self.into, masks_ND=masks_ND, transformer=self.transformer, out=self.out
+        )
+
+    def small_patches(self, audio_BTAS: torch.Tensor) -> torch.Tensor:
+        """Shrinks a spectrogram by averaging and cuts it: [B, T, N, values of a patch]."""
+        B, T, A, S = audio_BTAS.shape
+        (a, s), (p, q) = self.shrink, self.patch
+        small = audio_BTAS.reshape(B, T, A // a, a, S // s, s).to(self.mask_D.dtype).mean((3, 5))
+        cut = small.reshape(B, T, A // a // p, p, S // s // q, q)
+        return cut.transpose(3, 4).reshape(B, T, -1, p * q)
+
+
+class VideoAndAudioReconstruction(Reconstruction):
+    """The sum of the two; a clip without sound leaves the pictures' loss as it is.
+
+    Args:
+      video: of the pictures.
+      audio: of the spectrogram.
+    """
+
+    def __init__(self, *, video: VideoReconstruction, audio: AudioReconstruction):
+        super().__init__()
+        self.video = video
+        self.audio = audio
+
+    def forward(self, h_BTMD: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Returns the sum of both losses, float32."""
+        return self.video(h_BTMD, batch) + self.audio(h_BTMD, batch)

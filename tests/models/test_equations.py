@@ -1,5 +1,7 @@
 """Each equation against numpy, written apart from the code under test."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -145,8 +147,10 @@ def test_reconstruction_of_the_next_chunk_skips_the_first():
     torch.manual_seed(0)
     part = VideoReconstruction(**SMALL, next_chunk=True)
     h = torch.randn(2, 3, 5, 8)
-    video, has = random_batch().video_BTFHWC, torch.ones(2, 3, dtype=torch.bool)
-    first_changed = video.clone()
-    first_changed[:, 0] = 0
-    torch.testing.assert_close(part(h, video, has), part(h, first_changed, has))
-    assert part(h, video, has) != VideoReconstruction.forward(part, h, video.flip(1), has)
+    batch = random_batch()
+    video = batch.video_BTFHWC.clone()
+    video[:, 0] = 0
+    first_changed = dataclasses.replace(batch, video_BTFHWC=video)
+    torch.testing.assert_close(part(h, batch), part(h, first_changed))
+    flipped = dataclasses.replace(batch, video_BTFHWC=batch.video_BTFHWC.flip(1))
+    assert part(h, batch) != part(h, flipped)
