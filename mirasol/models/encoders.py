@@ -114,14 +114,15 @@ class TubeVideoEncoder(nn.Module):
             raise ValueError("TubeVideoEncoder.tubes is empty; give it at least one Tube")
         extents = (chunk_frames, image_size, image_size)
         kinds = [TubeTokens(tube, extents, width) for tube in tubes]
-        self.tubes = nn.ModuleList(kinds)
+        self.tubes = tuple(tubes)
+        self.kinds = nn.ModuleList(kinds)
         self.transformer = _vit("TubeVideoEncoder", width, layers, heads, dropout, transformer)
         self.out = nn.Linear(width, out_width)
         self.tokens = sum(kind.tokens for kind in kinds)
 
     def forward(self, video_BFHWC: torch.Tensor) -> torch.Tensor:
         """Encodes chunks of uint8 video to tokens [B, N, out_width]."""
-        tokens_BND = torch.cat([kind(video_BFHWC) for kind in self.tubes], dim=1)
+        tokens_BND = torch.cat([kind(video_BFHWC) for kind in self.kinds], dim=1)
         return self.out(self.transformer(tokens_BND))
 
 

@@ -49,7 +49,7 @@ def test_names_of_the_parameters():
         return {name.rsplit(".", 1)[0] for name in encoder.state_dict() if "former" not in name}
 
     assert tops(video_encoder()) == tops(audio_encoder()) == {"patches.project", "out"}
-    assert tops(tube_encoder()) == {"tubes.0.project", "tubes.1.project", "out"}
+    assert tops(tube_encoder()) == {"kinds.0.project", "kinds.1.project", "out"}
     assert sorted(Transformer(12, 1, 2, drop_path=0.1).state_dict()) == sorted(
         f"{module}.{kind}"
         for module in (
@@ -69,14 +69,14 @@ def test_names_of_the_parameters():
 def test_tubes_of_all_kinds_go_through_the_vit_together():
     encoder, video = tube_encoder().eval(), a_video()
     assert encoder.tokens == 4 + 4
-    tokens = torch.cat([kind(video) for kind in encoder.tubes], dim=1)
+    tokens = torch.cat([kind(video) for kind in encoder.kinds], dim=1)
     assert tokens.shape == (3, encoder.tokens, 12)
     found = encoder(video)
     assert found.shape == (3, encoder.tokens, encoder.out.out_features)
     torch.testing.assert_close(found, encoder.out(encoder.transformer(tokens)))
     # The first kind reaches the tokens of the second.
     with torch.no_grad():
-        encoder.tubes[0].project.weight.add_(1)
+        encoder.kinds[0].project.weight.add_(1)
     assert not torch.allclose(found[:, -1], encoder(video)[:, -1])
 
 
@@ -86,7 +86,7 @@ def test_image_tubes_are_the_2d_patches_of_the_tubelet_encoder(frames):
     tubes = TubeVideoEncoder(tubes=tubes_for_images(), **sizes).eval()
     tubelets = VideoEncoder(tubelet=(1, 16, 16), **sizes).eval()
     tubelets.load_state_dict(
-        {name.replace("tubes.0", "patches"): value for name, value in tubes.state_dict().items()}
+        {name.replace("kinds.0", "patches"): value for name, value in tubes.state_dict().items()}
     )
     video = a_video(frames, 32)
     assert tubes.tokens == tubelets.tokens == 4 * frames
