@@ -1,67 +1,30 @@
-"""Encoders of one chunk: video tubelets and spectrogram patches, each through a ViT.
+"""Encoders of one chunk: video tubelets or tubes, and spectrogram patches, each through a ViT.
 
 Mirasol3B encodes a chunk's video with a ViT over sparse tubes and 2-D patches, and its spectrogram,
-as a picture, with a ViT; whether the two share weights is unclear. Here each has its own, and the
-video is cut into tubelets of one size. The paper states none of the widths, depths and patch sizes.
+as a picture, with a ViT. Whether the two share weights is unclear: by default each has its own, and
+both take one from outside. The paper states none of the widths, depths and patch sizes.
+
+    VideoEncoder      tubelets of one size that tile the chunk (patches.py)
+    TubeVideoEncoder  sparse tubes of several kinds (tubes.py), after TubeViT
+    AudioEncoder      patches that tile the spectrogram (patches.py)
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 
 import torch
 from torch import nn
 
-from mirasol.models.positions import grid_centres, sincos_positions
+from mirasol.models.patches import PatchGrid
 from mirasol.models.transformer import Transformer
-
-
-class PatchGrid(nn.Module):
-    """Cuts an array into patches that do not overlap and projects each to the width.
-
-    Args:
-      extents: length of the array along each axis (channels not counted).
-      patch: length of a patch along each axis; must divide the extents.
-      channels: values at each point.
-      width: D of the tokens.
-
-    Raises:
-      ValueError: a patch does not divide its extent.
-    """
-
-    positions_ND: torch.Tensor
-
-    def __init__(self, extents: tuple[int, ...], patch: tuple[int, ...], channels: int, width: int):
-        super().__init__()
-        if len(extents) != len(patch) or any(e % p for e, p in zip(extents, patch, strict=False)):
-            raise ValueError(
-                f"patches of {patch} do not tile an input of {extents}; "
-                "each size must divide its extent"
-            )
-        self.patch = tuple(patch)
-        self.counts = tuple(e // p for e, p in zip(extents, patch, strict=True))
-        self.tokens = math.prod(self.counts)
-        self.project = nn.Linear(math.prod(patch) * channels, width)
-        positions = sincos_positions(grid_centres(self.counts, self.patch), width)
-        self.register_buffer("positions_ND", positions, persistent=False)
-
-    def cut(self, array: torch.Tensor) -> torch.Tensor:
-        """Cuts [B, *extents, channels] of any dtype into [B, N, values of a patch], row-major."""
-        split = [array.shape[0]]
-        for count, size in zip(self.counts, self.patch, strict=True):
-            split += [count, size]
-        axes = len(self.patch)
-        order = [0, *range(1, 2 * axes, 2), *range(2, 2 * axes + 1, 2), 2 * axes + 1]
-        patches = array.reshape(*split, array.shape[-1]).permute(*order)
-        return patches.flatten(axes + 1).flatten(1, axes)
-
-    def forward(self, patches_BNX: torch.Tensor) -> torch.Tensor:
-        """Maps cut patches to tokens [B, N, D]: projected, with the position of their centre."""
-        return self.project(patches_BNX) + self.positions_ND
+from mirasol.models.tubes import Tube, TubeTokens
 
 
 class VideoEncoder(nn.Module):
-    """ViT over the tubelets of one chunk.
+    """ViT over the tubelets of one chunk, which tile it.
+
+    A tubelet of (1, p, p) is the 2-D patch of an image ViT, on every frame.
 
     Args:
       chunk_frames: F.
@@ -72,6 +35,14 @@ class VideoEncoder(nn.Module):
       layers: blocks of the ViT.
       heads: K.
       dropout: probability.
+      transformer: a ViT made elsewhere, in place of layers, heads and dropout: one that another
+        encoder has too, or one with further options. Its width must be `width`.
+
+    Attributes:
+      tokens: N.
+
+    Raises:
+      ValueError: sizes that do not fit, or both or neither of layers and heads and a transformer.
     """
 
     def __init__(
@@ -82,13 +53,14 @@ class VideoEncoder(nn.Module):
         tubelet: tuple[int, int, int],
         width: int,
         out_width: int,
-        layers: int,
-        heads: int,
+        layers: int | None = None,
+        heads: int | None = None,
         dropout: float = 0.0,
+        transformer: Transformer | None = None,
     ):
         super().__init__()
         self.patches = PatchGrid((chunk_frames, image_size, image_size), tubelet, 3, width)
-        self.transformer = Transformer(width, layers, heads, dropout)
+        self.transformer = _vit("VideoEncoder", width, layers, heads, dropout, transformer)
         self.out = nn.Linear(width, out_width)
         self.tokens = self.patches.tokens
 
@@ -98,6 +70,60 @@ class VideoEncoder(nn.Module):
         patches_BNX = self.patches.cut(video_BFHWC).to(self.out.weight.dtype)
         patches_BNX = patches_BNX.div_(127.5).sub_(1.0)
         return self.out(self.transformer(self.patches(patches_BNX)))
+
+
+class TubeVideoEncoder(nn.Module):
+    """ViT over sparse tubes of one chunk, all kinds of tubes in one sequence (arXiv 2212.03229).
+
+    Tokens stand in the order of `tubes`.
+
+    Args:
+      chunk_frames: F.
+      image_size: H = W, px.
+      tubes: the kinds of tubes, such as `tubes_for_short_chunks()`.
+      width: D inside the ViT; a multiple of the pieces of every tube (its space-to-depth).
+      out_width: D of the tokens handed on.
+      layers: blocks of the ViT.
+      heads: K.
+      dropout: probability.
+      transformer: see VideoEncoder.
+
+    Attributes:
+      tokens: N, over all tubes.
+
+    Raises:
+      ValueError: no tubes, one that does not fit the chunk or the width, or both or neither of
+        layers and heads and a transformer.
+    """
+
+    def __init__(
+        self,
+        *,
+        chunk_frames: int,
+        image_size: int,
+        tubes: Sequence[Tube],
+        width: int,
+        out_width: int,
+        layers: int | None = None,
+        heads: int | None = None,
+        dropout: float = 0.0,
+        transformer: Transformer | None = None,
+    ):
+        super().__init__()
+        if not tubes:
+            raise ValueError("TubeVideoEncoder.tubes is empty; give it at least one Tube")
+        extents = (chunk_frames, image_size, image_size)
+        kinds = [TubeTokens(tube, extents, width) for tube in tubes]
+        self.tubes = tuple(tubes)
+        self.kinds = nn.ModuleList(kinds)
+        self.transformer = _vit("TubeVideoEncoder", width, layers, heads, dropout, transformer)
+        self.out = nn.Linear(width, out_width)
+        self.tokens = sum(kind.tokens for kind in kinds)
+
+    def forward(self, video_BFHWC: torch.Tensor) -> torch.Tensor:
+        """Encodes chunks of uint8 video to tokens [B, N, out_width]."""
+        tokens_BND = torch.cat([kind(video_BFHWC) for kind in self.kinds], dim=1)
+        return self.out(self.transformer(tokens_BND))
 
 
 class AudioEncoder(nn.Module):
@@ -112,6 +138,13 @@ class AudioEncoder(nn.Module):
       layers: blocks of the ViT.
       heads: K.
       dropout: probability.
+      transformer: see VideoEncoder; the same object there and here shares the weights.
+
+    Attributes:
+      tokens: N.
+
+    Raises:
+      ValueError: sizes that do not fit, or both or neither of layers and heads and a transformer.
     """
 
     def __init__(
@@ -122,13 +155,14 @@ class AudioEncoder(nn.Module):
         patch: tuple[int, int],
         width: int,
         out_width: int,
-        layers: int,
-        heads: int,
+        layers: int | None = None,
+        heads: int | None = None,
         dropout: float = 0.0,
+        transformer: Transformer | None = None,
     ):
         super().__init__()
         self.patches = PatchGrid((chunk_bands, mel_bins), patch, 1, width)
-        self.transformer = Transformer(width, layers, heads, dropout)
+        self.transformer = _vit("AudioEncoder", width, layers, heads, dropout, transformer)
         self.out = nn.Linear(width, out_width)
         self.tokens = self.patches.tokens
 
@@ -136,3 +170,31 @@ class AudioEncoder(nn.Module):
         """Encodes chunks of float spectrogram to tokens [B, N, out_width]."""
         patches_BNX = self.patches.cut(audio_BAS[..., None]).to(self.out.weight.dtype)
         return self.out(self.transformer(self.patches(patches_BNX)))
+
+
+def _vit(
+    owner: str,
+    width: int,
+    layers: int | None,
+    heads: int | None,
+    dropout: float,
+    given: Transformer | None,
+) -> Transformer:
+    """Returns the transformer given, or a new one; never some of both."""
+    if given is None:
+        if layers is None or heads is None:
+            raise ValueError(
+                f"{owner}: layers is {layers} and heads is {heads}; set both, or pass a transformer"
+            )
+        return Transformer(width, layers, heads, dropout)
+    if layers is not None or heads is not None or dropout:
+        raise ValueError(
+            f"{owner}: layers={layers}, heads={heads} and dropout={dropout} would have no effect "
+            "beside the transformer given; set them there and leave them out here"
+        )
+    if given.width != width:
+        raise ValueError(
+            f"{owner}: width is {width}, that of the transformer given {given.width}; they must "
+            "agree, so set both to one macro"
+        )
+    return given

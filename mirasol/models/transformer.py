@@ -12,6 +12,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from mirasol.models.recomputation import recomputed
+from mirasol.models.residuals import DropPath, Gate, NoGate
+
 KeysValues = tuple[torch.Tensor, torch.Tensor]
 """What a layer looks at, projected: two tensors [B, K, N, D / K]."""
 
@@ -99,22 +102,50 @@ class FeedForward(nn.Sequential):
 
 
 class Block(nn.Module):
-    """One pre-norm layer: self-attention, then the feed-forward network, both residual."""
+    """One pre-norm layer: self-attention, then the feed-forward network, both residual.
 
-    def __init__(self, width: int, heads: int, dropout: float = 0.0):
+    Args:
+      width: D.
+      heads: K; must divide the width.
+      dropout: probability, on both branches.
+      drop_path: probability that a sample goes without a branch, drawn for each branch.
+      gated: whether the tokens that entered the stack are added to the output through a gate that
+        starts closed (residuals.Gate).
+    """
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        dropout: float = 0.0,
+        *,
+        drop_path: float = 0.0,
+        gated: bool = False,
+    ):
         super().__init__()
         self.attention_norm = nn.LayerNorm(width)
         self.attention = Attention(width, heads)
         self.feed_forward_norm = nn.LayerNorm(width)
         self.feed_forward = FeedForward(width)
         self.dropout = nn.Dropout(dropout)
+        self.drop_path = DropPath(drop_path)
+        self.gate = Gate() if gated else NoGate()
 
-    def forward(self, x_BND: torch.Tensor, mask_BNN: torch.Tensor | None = None) -> torch.Tensor:
-        """Returns [B, N, D]."""
-        return self.step(x_BND, None, mask_BNN)[0]
+    def forward(
+        self,
+        x_BND: torch.Tensor,
+        mask_BNN: torch.Tensor | None = None,
+        entered_BND: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Returns [B, N, D]; see `step`."""
+        return self.step(x_BND, None, mask_BNN, entered_BND)[0]
 
     def step(
-        self, x_BND: torch.Tensor, earlier: KeysValues | None, mask_BNN: torch.Tensor | None
+        self,
+        x_BND: torch.Tensor,
+        earlier: KeysValues | None,
+        mask_BNN: torch.Tensor | None,
+        entered_BND: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, KeysValues]:
         """Goes on after tokens already seen; returns the output, and all keys and values.
 
@@ -122,13 +153,20 @@ class Block(nn.Module):
           x_BND: the new tokens.
           earlier: keys and values of the E tokens before them.
           mask_BNN: [..., N, E + N]; None: everything is seen.
+          entered_BND: z0, what the gate adds: the new tokens as they entered the stack; None: x,
+            for a block on its own.
         """
+        entered_BND = x_BND if entered_BND is None else entered_BND
         y_BND = self.attention_norm(x_BND)
         seen = self.attention.keys_values(y_BND)
         if earlier is not None:
             seen = (torch.cat([earlier[0], seen[0]], 2), torch.cat([earlier[1], seen[1]], 2))
-        x_BND = x_BND + self.dropout(self.attention(y_BND, seen, mask_BNN))
-        return x_BND + self.dropout(self.feed_forward(self.feed_forward_norm(x_BND))), seen
+        x_BND = x_BND + self._branch(self.attention(y_BND, seen, mask_BNN))
+        x_BND = x_BND + self._branch(self.feed_forward(self.feed_forward_norm(x_BND)))
+        return self.gate(x_BND, entered_BND), seen
+
+    def _branch(self, y_BND: torch.Tensor) -> torch.Tensor:
+        return self.drop_path(self.dropout(y_BND))
 
 
 class Transformer(nn.Module):
@@ -139,18 +177,61 @@ class Transformer(nn.Module):
       layers: how many blocks.
       heads: K; must divide the width.
       dropout: probability, on both residual branches.
+      drop_path: stochastic depth, the probability that a sample goes without a branch of the last
+        block; it rises linearly from 0 in the first, so one block alone never drops. A sample is a
+        row of B: one chunk in the encoders. The paper does not state whether it is used.
+      checkpoint: whether `forward` computes each block again in the backward pass instead of
+        keeping its activations. `step` keeps keys and values anyway and takes no notice.
+      gated_blocks: numbers of the blocks, from 0, that have TubeViT's gate, which adds the tokens
+        that entered the first block (residuals.Gate). Our sources do not state which blocks have
+        one; as we understand TubeViT, a single block, the first above the frozen ones.
+
+    Raises:
+      ValueError: drop_path is not in [0, 1), or there is no block of a number in gated_blocks.
     """
 
-    def __init__(self, width: int, layers: int, heads: int, dropout: float = 0.0):
+    def __init__(
+        self,
+        width: int,
+        layers: int,
+        heads: int,
+        dropout: float = 0.0,
+        *,
+        drop_path: float = 0.0,
+        checkpoint: bool = False,
+        gated_blocks: Sequence[int] = (),
+    ):
         super().__init__()
+        if not 0.0 <= drop_path < 1.0:
+            raise ValueError(f"Transformer.drop_path is {drop_path}; it must be in [0, 1)")
+        if not set(gated_blocks) <= set(range(layers)):
+            raise ValueError(
+                f"Transformer.gated_blocks is {tuple(gated_blocks)}; with {layers} layers the "
+                f"blocks are 0 to {layers - 1}"
+            )
         self.width = width
-        self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(layers))
+        self.checkpoint = checkpoint
+        self.blocks = nn.ModuleList(
+            Block(
+                width,
+                heads,
+                dropout,
+                drop_path=drop_path * number / max(layers - 1, 1),
+                gated=number in gated_blocks,
+            )
+            for number in range(layers)
+        )
         self.norm = nn.LayerNorm(width)
 
     def forward(self, x_BND: torch.Tensor, mask_BNN: torch.Tensor | None = None) -> torch.Tensor:
         """Returns [B, N, D], normalised. `mask_BNN` broadcasts over the batch."""
+        recompute = self.checkpoint and torch.is_grad_enabled()
+        entered_BND = x_BND
         for block in self.blocks:
-            x_BND = block(x_BND, mask_BNN)
+            if recompute:
+                x_BND = recomputed(block, x_BND, mask_BNN, entered_BND)
+            else:
+                x_BND = block(x_BND, mask_BNN, entered_BND)
         return self.norm(x_BND)
 
     def step(
@@ -170,9 +251,10 @@ class Transformer(nn.Module):
           The normalised output [B, N, D], and the keys and values of all E + N tokens.
         """
         seen = []
+        entered_BND = x_BND
         for number, block in enumerate(self.blocks):
             before = None if earlier is None else earlier[number]
-            x_BND, now = cast(Block, block).step(x_BND, before, mask_BNN)
+            x_BND, now = cast(Block, block).step(x_BND, before, mask_BNN, entered_BND)
             seen.append(now)
         return self.norm(x_BND), seen
 
