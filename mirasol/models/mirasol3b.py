@@ -23,6 +23,7 @@ from mirasol.models.encoders import AudioEncoder, VideoEncoder
 from mirasol.models.latent import LatentModel
 from mirasol.models.losses import LossWeights, latent_loss, latent_spread, masked_mean, text_loss
 from mirasol.models.reconstruction import Reconstruction
+from mirasol.models.streaming import Stream
 from mirasol.models.transformer import initialise
 
 
@@ -110,24 +111,41 @@ class Mirasol(nn.Module):
 
     def encode(self, batch: Batch) -> Encoding:
         """Runs the audio-video part, once for all questions of a clip."""
-        B, T = batch.has_video_BT.shape
-        video_BTND = self._tokens(self.video_encoder, batch.video_BTFHWC, batch.has_video_BT, 0)
-        audio_BTND = self._tokens(self.audio_encoder, batch.audio_BTAS, batch.has_audio_BT, 1)
-        valid_BTN = torch.cat(
-            [
-                batch.has_video_BT[..., None].expand(B, T, video_BTND.shape[2]),
-                batch.has_audio_BT[..., None].expand(B, T, audio_BTND.shape[2]),
-            ],
-            dim=2,
+        tokens_BTND, valid_BTN = self.media_tokens(
+            batch.video_BTFHWC, batch.audio_BTAS, batch.has_video_BT, batch.has_audio_BT
         )
-        x_BTMD = self.combiner(torch.cat([video_BTND, audio_BTND], dim=2), valid_BTN)
+        x_BTMD = self.combiner(tokens_BTND, valid_BTN)
         valid_BT = batch.has_video_BT | batch.has_audio_BT
         return Encoding(x_BTMD, self.latent_model(x_BTMD, valid_BT), valid_BT)
 
+    def media_tokens(
+        self,
+        video_BTFHWC: torch.Tensor,
+        audio_BTAS: torch.Tensor,
+        has_video_BT: torch.Tensor,
+        has_audio_BT: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Returns the tokens of each chunk, video then audio [B, T, N, D], and which are valid."""
+        video_BTND = self._tokens(self.video_encoder, video_BTFHWC, has_video_BT, 0)
+        audio_BTND = self._tokens(self.audio_encoder, audio_BTAS, has_audio_BT, 1)
+        valid = [
+            has_BT[..., None].expand(tokens_BTND.shape[:3])
+            for has_BT, tokens_BTND in ((has_video_BT, video_BTND), (has_audio_BT, audio_BTND))
+        ]
+        return torch.cat([video_BTND, audio_BTND], dim=2), torch.cat(valid, dim=2)
+
     def remember(self, clip: Encoding) -> Memory:
         """Projects the latents for the text decoder, which reads h (not x)."""
-        valid_BN = clip.valid_BT.repeat_interleave(clip.h_BTMD.shape[2], dim=1)
-        return self.text_decoder.remember(clip.h_BTMD.flatten(1, 2), valid_BN)
+        return self.look_back(clip.h_BTMD, clip.valid_BT)
+
+    def look_back(self, h_BTMD: torch.Tensor, valid_BT: torch.Tensor) -> Memory:
+        """Projects h of the chunks so far for the text decoder."""
+        valid_BN = valid_BT.repeat_interleave(h_BTMD.shape[2], dim=1)
+        return self.text_decoder.remember(h_BTMD.flatten(1, 2), valid_BN)
+
+    def stream(self, batch_size: int = 1) -> Stream:
+        """Starts to watch clips chunk by chunk; equal to the whole clip in one pass."""
+        return Stream(self, batch_size)
 
     @torch.no_grad()
     def generate(self, batch: Batch) -> torch.Tensor:
