@@ -8,6 +8,7 @@ import pytest
 
 from mirasol import config
 from mirasol.experiment import Experiment
+from mirasol.models.vit_sizes import ViTSize, vit_size
 
 SIZES = ("small", "base", "1b", "3b")
 FRAMES = (16, 128, 512)
@@ -46,3 +47,14 @@ def test_a_size_has_the_parameters_that_it_is_named_for(size, millions, within):
 def test_a_little_over_half_of_3b_comes_before_the_text_decoder():
     share = 1 - count("3b", "text_decoder.") / count("3b")
     assert 0.5 < share < 0.6
+
+
+@pytest.mark.parametrize(
+    ("size", "video", "audio"),
+    [("small", "S", "Ti"), ("base", "B", "B"), ("1b", "L", "B"), ("3b", "H", "L")],
+)
+def test_the_encoders_are_vits_of_the_usual_sizes(size, video, audio):
+    macros = config.load(["runs/av_shapes.gin", f"models/mirasol_{size}.gin"]).macros
+    for name, letter in (("VIDEO", video), ("AUDIO", audio)):
+        stated = [macros[f"{name}_{what}"] for what in ("WIDTH", "LAYERS", "HEADS")]
+        assert ViTSize(*stated) == vit_size(letter)

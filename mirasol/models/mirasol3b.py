@@ -19,7 +19,7 @@ from torch import nn
 from mirasol.batch import PAD_ID, Batch
 from mirasol.models.combiners import Combiner
 from mirasol.models.decoder import Memory, TextDecoder
-from mirasol.models.encoders import AudioEncoder, VideoEncoder
+from mirasol.models.encoders import AudioEncoder, TubeVideoEncoder, VideoEncoder
 from mirasol.models.latent import LatentModel
 from mirasol.models.losses import LossWeights, latent_loss, latent_spread, masked_mean, text_loss
 from mirasol.models.reconstruction import Reconstruction
@@ -55,12 +55,17 @@ class Mirasol(nn.Module):
       loss_weights: what each loss counts.
       detach_target: whether the latent loss leaves its target x_{t+1} alone (stop-gradient). The
         paper does not state it; without it both sides can collapse to a constant.
+      shared_vit: whether sound goes through the video encoder's transformer, too; its own is then
+        dropped. The paper does not state whether the two share weights.
+
+    Raises:
+      ValueError: sizes that do not fit each other.
     """
 
     def __init__(
         self,
         *,
-        video_encoder: VideoEncoder,
+        video_encoder: VideoEncoder | TubeVideoEncoder,
         audio_encoder: AudioEncoder,
         combiner: Combiner,
         latent_model: LatentModel,
@@ -68,6 +73,7 @@ class Mirasol(nn.Module):
         text_decoder: TextDecoder,
         loss_weights: LossWeights,
         detach_target: bool = True,
+        shared_vit: bool = False,
     ):
         super().__init__()
         if combiner.out_tokens != latent_model.tokens:
@@ -75,6 +81,9 @@ class Mirasol(nn.Module):
                 f"the Combiner keeps {combiner.out_tokens} tokens a chunk (out_tokens), the latent "
                 f"model expects {latent_model.tokens} (LatentModel.tokens); set both to one macro"
             )
+        if shared_vit:
+            _require_one_width(video_encoder.transformer.width, audio_encoder.transformer.width)
+            audio_encoder.transformer = video_encoder.transformer
         self.video_encoder = video_encoder
         self.audio_encoder = audio_encoder
         self.combiner = combiner
@@ -165,3 +174,11 @@ class Mirasol(nn.Module):
 def _token_accuracy(logits_BQRV: torch.Tensor, batch: Batch) -> torch.Tensor:
     right_BQR = (logits_BQRV.argmax(dim=-1) == batch.answer_BQR).float()
     return masked_mean(right_BQR, (batch.answer_BQR != PAD_ID) & batch.question_BQ[..., None])
+
+
+def _require_one_width(video: int, audio: int) -> None:
+    if video != audio:
+        raise ValueError(
+            f"Mirasol.shared_vit: VideoEncoder.width is {video} and AudioEncoder.width {audio}; "
+            "a shared transformer needs both to be one macro"
+        )

@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from mirasol.batch import EOS_ID, PAD_ID
+from mirasol.models.encoders import AudioEncoder
 from mirasol.models.latent import LatentModel
-from tests.models.builders import SHAPE, build_model, random_batch
+from mirasol.models.mirasol3b import Mirasol
+from tests.models.builders import SHAPE, WIDTH, build_model, random_batch
 
 
 def changed(batch, **values):
@@ -192,3 +194,34 @@ def test_parts_that_do_not_fit_are_named():
             text_decoder=model.text_decoder,
             loss_weights=model.loss_weights,
         )
+
+
+def test_sound_can_go_through_the_transformer_of_the_video():
+    def build(audio_width: int) -> Mirasol:
+        torch.manual_seed(0)
+        whole = build_model()
+        parts = ("combiner", "latent_model", "reconstruction", "text_decoder", "loss_weights")
+        audio = AudioEncoder(
+            chunk_bands=6,
+            mel_bins=8,
+            patch=(3, 4),
+            width=audio_width,
+            out_width=WIDTH,
+            layers=1,
+            heads=2,
+        )
+        return Mirasol(
+            video_encoder=whole.video_encoder,
+            audio_encoder=audio,
+            **{part: getattr(whole, part) for part in parts},
+            shared_vit=True,
+        )
+
+    shared = build(audio_width=12)
+    assert shared.audio_encoder.transformer is shared.video_encoder.transformer
+    shared(random_batch())["loss"].backward()
+    again = build(audio_width=12)
+    again.load_state_dict(shared.state_dict())
+    assert torch.equal(again(random_batch())["loss"], shared(random_batch())["loss"])
+    with pytest.raises(ValueError, match=r"VideoEncoder.width is 12 and AudioEncoder.width 16"):
+        build(audio_width=16)
