@@ -15,6 +15,7 @@ from mirasol.batch import empty_batch
 from mirasol.data.converter import Converter
 from mirasol.data.loader import Stage
 from mirasol.data.references import ClipReference, Question
+from mirasol.models.generation import GREEDY, Strategy
 from mirasol.models.mirasol3b import Mirasol
 from mirasol.numbers import require_positive
 from mirasol.runtime.base import precision_dtype
@@ -57,6 +58,7 @@ class EvaluationPlan:
       split: of the tasks.
       max_clips: at most so many clips of each, None for all.
       workers: processes that decode.
+      strategy: how answers are written: greedily, drawn, or by beam search.
     """
 
     tasks: Sequence[str]
@@ -64,6 +66,7 @@ class EvaluationPlan:
     split: str = "validation"
     max_clips: int | None = None
     workers: int = 1
+    strategy: Strategy = GREEDY
 
     def __post_init__(self) -> None:
         numbers = {"batch_size": self.batch_size, "max_clips": self.max_clips}

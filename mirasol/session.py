@@ -48,7 +48,8 @@ class Session:
         self.checkpoints = CheckpointManager(workdir / "checkpoints", experiment.trainer.keep)
         self.step = 0
         self._streams: dict[tuple[str, str], BatchStream] = {}
-        self._generate = runtime.compile(self.model.generate)
+        strategy = experiment.evaluation.strategy
+        self._generate = runtime.compile(lambda batch: self.model.generate(batch, strategy))
 
     @classmethod
     @contextlib.contextmanager

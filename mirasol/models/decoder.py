@@ -1,103 +1,25 @@
-"""The text decoder: a prefix language model that cross-attends to the latents (Mirasol3B)."""
+"""The text decoder: a prefix language model that cross-attends to the latents (Mirasol3B).
+
+remember(latents) -> Memory                          once a clip
+forward(memory, prompts, answers) -> logits          whole answers at once, for training
+score(memory, prompts, options) -> log-probabilities whole options at once
+prefill(memory, prompts, R) -> Cache                 to write: the prompt once,
+step(memory, cache, tokens) -> logits, Cache         then a token at a time (generation.py)
+"""
 
 from __future__ import annotations
 
-import dataclasses
 from typing import cast
 
 import torch
 from torch import nn
+from torch.nn import functional
 
-from mirasol.batch import EOS_ID, PAD_ID
+from mirasol.batch import PAD_ID
+from mirasol.models.decoder_block import Cache, DecoderBlock, Memory
 from mirasol.models.positions import sincos_positions
-from mirasol.models.transformer import Attention, FeedForward, KeysValues
-
-
-def prefix_mask(prompt_XP: torch.Tensor, response: int) -> torch.Tensor:
-    """Returns the mask of a prefix language model over prompt and response.
-
-    Prompt tokens see the whole prompt, response tokens also see earlier response tokens; padding is
-    seen by nobody but itself. A prompt of three slots (one padding) and a response of three:
-
-               p p - r r r
-        p      x x . . . .
-        p      x x . . . .
-        -      x x x . . .
-        r      x x . x . .
-        r      x x . x x .
-        r      x x . x x x
-
-    Args:
-      prompt_XP: int token ids, 0 = padding.
-      response: R.
-
-    Returns:
-      bool [X, L, L] with L = P + R.
-    """
-    X, P = prompt_XP.shape
-    length = P + response
-    device = prompt_XP.device
-    real_XL = torch.cat(
-        [prompt_XP != PAD_ID, torch.ones((X, response), dtype=torch.bool, device=device)], dim=1
-    )
-    slot = torch.arange(length, device=device)
-    in_order_LL = (slot[None, :] < P) | (slot[None, :] <= slot[:, None])
-    return (real_XL[:, None, :] & in_order_LL) | torch.eye(length, dtype=torch.bool, device=device)
-
-
-@dataclasses.dataclass(frozen=True)
-class Memory:
-    """What the decoder looks at, projected once a clip: a pair of keys and values per block.
-
-    Attributes:
-      keys_values: per block, two tensors [B, K, 1 + N, D / K]; the first key is the empty one.
-      mask_B1N: bool [B, 1, 1 + N].
-    """
-
-    keys_values: list[KeysValues]
-    mask_B1N: torch.Tensor
-
-
-class DecoderBlock(nn.Module):
-    """Pre-norm self-attention, cross-attention to the clip, feed-forward; all residual."""
-
-    def __init__(self, width: int, heads: int, context_width: int, dropout: float):
-        super().__init__()
-        self.self_norm = nn.LayerNorm(width)
-        self.self_attention = Attention(width, heads)
-        self.cross_norm = nn.LayerNorm(width)
-        self.cross_attention = Attention(width, heads, context_width)
-        self.feed_forward_norm = nn.LayerNorm(width)
-        self.feed_forward = FeedForward(width)
-        self.dropout = nn.Dropout(dropout)
-
-    def look_at(self, context_BND: torch.Tensor) -> KeysValues:
-        """Projects the clip for this block."""
-        return self.cross_attention.keys_values(context_BND)
-
-    def forward(
-        self,
-        x_XLD: torch.Tensor,
-        earlier: KeysValues | None,
-        mask_XLL: torch.Tensor,
-        memory: KeysValues,
-        memory_mask_B1N: torch.Tensor,
-    ) -> tuple[torch.Tensor, KeysValues]:
-        """Returns the block's output and its keys and values, `earlier` ones included.
-
-        X = B * Q rows: the Q questions of a clip stand side by side as queries of one
-        cross-attention, so that the clip's keys and values are computed and read once.
-        """
-        y_XLD = self.self_norm(x_XLD)
-        own = self.self_attention.keys_values(y_XLD)
-        if earlier is not None:
-            own = (torch.cat([earlier[0], own[0]], dim=2), torch.cat([earlier[1], own[1]], dim=2))
-        x_XLD = x_XLD + self.dropout(self.self_attention(y_XLD, own, mask_XLL))
-        B = memory_mask_B1N.shape[0]
-        y_BYD = self.cross_norm(x_XLD).reshape(B, -1, x_XLD.shape[-1])
-        y_BYD = self.cross_attention(y_BYD, memory, memory_mask_B1N)
-        x_XLD = x_XLD + self.dropout(y_BYD.reshape(x_XLD.shape))
-        return x_XLD + self.dropout(self.feed_forward(self.feed_forward_norm(x_XLD))), own
+from mirasol.models.text_layout import prefix_mask, text_positions, up_to_end
+from mirasol.models.transformer import KeysValues
 
 
 class TextDecoder(nn.Module):
@@ -152,63 +74,98 @@ class TextDecoder(nn.Module):
         self, memory: Memory, prompt_BQP: torch.Tensor, answer_BQR: torch.Tensor
     ) -> torch.Tensor:
         """Returns the logits of each answer token given those before it: [B, Q, R, V]."""
-        prompt_XP, answer_XR = prompt_BQP.flatten(0, 1), answer_BQR.flatten(0, 1)
-        start_X1 = torch.full_like(answer_XR[:, :1], PAD_ID)
-        tokens_XL = torch.cat([prompt_XP, start_X1, answer_XR[:, :-1]], dim=1)
-        R = answer_XR.shape[1]
-        x_XLD, _ = self._run(
-            self._embed(tokens_XL, self._positions(prompt_XP, R)),
-            [None] * len(self.blocks),
-            prefix_mask(prompt_XP, R),
-            memory,
-        )
-        return self._logits(x_XLD[:, -R:]).unflatten(0, prompt_BQP.shape[:2])
+        return self._logits_of_options(memory, prompt_BQP, answer_BQR[:, :, None])[:, :, 0]
 
-    def generate(self, memory: Memory, prompt_BQP: torch.Tensor, length: int) -> torch.Tensor:
-        """Writes each answer greedily with cached keys and values.
+    def score(
+        self, memory: Memory, prompt_BQP: torch.Tensor, options_BQOR: torch.Tensor
+    ) -> torch.Tensor:
+        """Returns how likely the decoder is to write each option.
+
+        The O options of a question stand side by side behind it in one pass, see `prefix_mask`:
+        the question is read once.
+
+        Args:
+          memory: of the clips.
+          prompt_BQP: int64.
+          options_BQOR: int64 token ids that end in 1 (end), padded on the right with 0.
 
         Returns:
-          int64 [B, Q, length]: answer tokens, the end token, then padding.
+          float32 [B, Q, O], the sum of log-probabilities of the tokens up to the end token, with
+          it; -inf for an option without tokens, so that a padded slot is never the best.
         """
+        logits = self._logits_of_options(memory, prompt_BQP, options_BQOR).float()
+        loss_Y = functional.cross_entropy(
+            logits.flatten(end_dim=-2), options_BQOR.flatten(), reduction="none"
+        )
+        counts_BQOR = up_to_end(options_BQOR)
+        score_BQO = torch.where(counts_BQOR, -loss_Y.view_as(options_BQOR), 0.0).sum(dim=-1)
+        return score_BQO.masked_fill(~counts_BQOR.any(dim=-1), -torch.inf)
+
+    def prefill(self, memory: Memory, prompt_BQP: torch.Tensor, response: int) -> Cache:
+        """Reads the prompts; returns the cache with room for `response` tokens (R), X = B * Q."""
         prompt_XP = prompt_BQP.flatten(0, 1)
         P = prompt_XP.shape[1]
-        mask_XLL = prefix_mask(prompt_XP, length)
-        positions_XL = self._positions(prompt_XP, length)
+        mask_XLL = prefix_mask(prompt_XP, response)
+        positions_XL = text_positions(prompt_XP, response)
         x_XPD = self._embed(prompt_XP, positions_XL[:, :P])
-        none = [None] * len(self.blocks)
-        _, cache = self._run(x_XPD, none, mask_XLL[:, :P, :P], memory)
-        token_X1 = torch.full_like(prompt_XP[:, :1], PAD_ID)
-        going_X1 = torch.ones_like(token_X1, dtype=torch.bool)
-        written = []
-        for slot in range(P, P + length):
-            x_X1D = self._embed(token_X1, positions_XL[:, slot : slot + 1])
-            mask_X1L = mask_XLL[:, slot : slot + 1, : slot + 1]
-            x_X1D, cache = self._run(x_X1D, cache, mask_X1L, memory)
-            best_X1 = self._logits(x_X1D).argmax(dim=-1)
-            token_X1 = torch.where(going_X1, best_X1, PAD_ID)
-            going_X1 = going_X1 & (token_X1 != EOS_ID)
-            written.append(token_X1)
-        return torch.cat(written, dim=1).unflatten(0, prompt_BQP.shape[:2])
+        _, seen = self._run(x_XPD, mask_XLL[:, :P, :P], memory)
+        room = (0, 0, 0, response)
+        return Cache(
+            [(functional.pad(keys, room), functional.pad(values, room)) for keys, values in seen],
+            visible_XL=mask_XLL[:, -1],
+            shift_X1=positions_XL[:, P : P + 1] - P,
+            slot_1=torch.full((1,), P, dtype=torch.int64, device=prompt_XP.device),
+        )
+
+    def step(
+        self, memory: Memory, cache: Cache, token_X: torch.Tensor
+    ) -> tuple[torch.Tensor, Cache]:
+        """Reads one more token of each answer.
+
+        Args:
+          memory: of the clips.
+          cache: from `prefill` or the step before.
+          token_X: int64, the token written last; padding before the first. X may be a multiple of
+            B * Q (see `Cache.rows`): the rows of a clip come one after the other.
+
+        Returns:
+          The logits of the next token [X, V], and the cache with this one.
+        """
+        slot_L = torch.arange(cache.visible_XL.shape[1], device=token_X.device)
+        mask_X1L = (cache.visible_XL & (slot_L <= cache.slot_1))[:, None]
+        x_X1D = self._embed(token_X[:, None], cache.slot_1 + cache.shift_X1)
+        x_X1D, seen = self._run(x_X1D, mask_X1L, memory, cache)
+        cache = Cache(seen, cache.visible_XL, cache.shift_X1, cache.slot_1 + 1)
+        return self._logits(x_X1D)[:, 0], cache
+
+    def _logits_of_options(
+        self, memory: Memory, prompt_BQP: torch.Tensor, options_BQOR: torch.Tensor
+    ) -> torch.Tensor:
+        """Returns the logits of each token of each option given those before: [B, Q, O, R, V]."""
+        prompt_XP, options_XOR = prompt_BQP.flatten(0, 1), options_BQOR.flatten(0, 1)
+        P, options, R = prompt_XP.shape[1], *options_XOR.shape[1:]
+        start_XO1 = torch.full_like(options_XOR[..., :1], PAD_ID)
+        before_XOR = torch.cat([start_XO1, options_XOR[..., :-1]], dim=-1)
+        tokens_XL = torch.cat([prompt_XP, before_XOR.flatten(1)], dim=1)
+        x_XLD = self._embed(tokens_XL, text_positions(prompt_XP, R, options))
+        x_XLD, _ = self._run(x_XLD, prefix_mask(prompt_XP, R, options), memory)
+        logits_XORV = self._logits(x_XLD[:, P:]).unflatten(1, (options, R))
+        return logits_XORV.unflatten(0, prompt_BQP.shape[:2])
 
     def _run(
         self,
         x_XLD: torch.Tensor,
-        earlier: list[KeysValues] | list[None],
         mask_XLL: torch.Tensor,
         memory: Memory,
+        cache: Cache | None = None,
     ) -> tuple[torch.Tensor, list[KeysValues]]:
-        cache = []
-        for block, before, clip in zip(self.blocks, earlier, memory.keys_values, strict=True):
-            x_XLD, own = block(x_XLD, before, mask_XLL, clip, memory.mask_B1N)
-            cache.append(own)
-        return x_XLD, cache
-
-    def _positions(self, prompt_XP: torch.Tensor, response: int) -> torch.Tensor:
-        """Counts real tokens only, so that padding moves nothing: int64 [X, L]."""
-        real_XP = (prompt_XP != PAD_ID).to(torch.int64)
-        length_X1 = real_XP.sum(dim=1, keepdim=True)
-        response_R = torch.arange(response, device=prompt_XP.device)
-        return torch.cat([real_XP.cumsum(dim=1) - real_XP, length_X1 + response_R], dim=1)
+        seen = []
+        for number, block in enumerate(self.blocks):
+            cached = None if cache is None else (cache.keys_values[number], cache.slot_1)
+            clip = memory.keys_values[number]
+            x_XLD, looked_at = block(x_XLD, mask_XLL, clip, memory.mask_B1N, cached)
+            seen.append(looked_at)
+        return x_XLD, seen
 
     def _embed(self, tokens_XL: torch.Tensor, positions_XL: torch.Tensor) -> torch.Tensor:
         # The table is N(0, 1 / D); times sqrt(D) it is as loud as the positions.

@@ -20,6 +20,7 @@ from mirasol.batch import PAD_ID, Batch
 from mirasol.models.combiners import Combiner
 from mirasol.models.decoder import Memory, TextDecoder
 from mirasol.models.encoders import AudioEncoder, TubeVideoEncoder, VideoEncoder
+from mirasol.models.generation import GREEDY, Strategy
 from mirasol.models.latent import LatentModel
 from mirasol.models.losses import LossWeights, latent_loss, latent_spread, masked_mean, text_loss
 from mirasol.models.reconstruction import Reconstruction
@@ -157,10 +158,28 @@ class Mirasol(nn.Module):
         return Stream(self, batch_size)
 
     @torch.no_grad()
-    def generate(self, batch: Batch) -> torch.Tensor:
-        """Answers every question greedily: int64 [B, Q, R], end token, then padding."""
+    def generate(self, batch: Batch, strategy: Strategy = GREEDY) -> torch.Tensor:
+        """Answers every question as the strategy does: int64 [B, Q, R], end token, then padding."""
         memory = self.remember(self.encode(batch))
-        return self.text_decoder.generate(memory, batch.prompt_BQP, batch.answer_BQR.shape[-1])
+        R = batch.answer_BQR.shape[-1]
+        return strategy.write(self.text_decoder, memory, batch.prompt_BQP, R)
+
+    @torch.no_grad()
+    def score(self, batch: Batch, options_BQOR: torch.Tensor) -> torch.Tensor:
+        """Returns the log-probability of each option as the answer, see `TextDecoder.score`.
+
+        The clip is encoded once and each question read once, however many options it has.
+
+        Args:
+          batch: its answers are not looked at.
+          options_BQOR: int64 token ids of O options a question, each ending in 1 (end), padded on
+            the right with 0; their R need not be the batch's.
+
+        Returns:
+          float32 [B, Q, O]; -inf for options that are padding alone.
+        """
+        memory = self.remember(self.encode(batch))
+        return self.text_decoder.score(memory, batch.prompt_BQP, options_BQOR)
 
     def _tokens(
         self, encoder: nn.Module, media: torch.Tensor, present_BT: torch.Tensor, modality: int

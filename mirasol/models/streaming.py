@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from mirasol.models.generation import GREEDY, Strategy
+
 if TYPE_CHECKING:
     from mirasol.models.mirasol3b import Mirasol
 
@@ -77,7 +79,9 @@ class Stream:
         return h_BMD
 
     @torch.no_grad()
-    def answer(self, prompt_BQP: torch.Tensor, length: int) -> torch.Tensor:
+    def answer(
+        self, prompt_BQP: torch.Tensor, length: int, strategy: Strategy = GREEDY
+    ) -> torch.Tensor:
         """Answers from what was seen so far: int64 [B, Q, length], as `Mirasol.generate`.
 
         Raises:
@@ -86,4 +90,4 @@ class Stream:
         if not self._h:
             raise ValueError("Stream.answer before the first chunk; call step first")
         memory = self._model.look_back(torch.stack(self._h, 1), torch.stack(self._valid, 1))
-        return self._model.text_decoder.generate(memory, prompt_BQP, length)
+        return strategy.write(self._model.text_decoder, memory, prompt_BQP, length)
