@@ -18,6 +18,7 @@ from absl import flags
 from mirasol.spelling import nearest
 
 FAILED_BY_USER = 2  # The exit code of a command that was given something wrong.
+STOPPED = 130  # That of a command stopped by Ctrl-C, as shells have it.
 TRACEBACK_VARIABLE = "MIRASOL_TRACEBACK"
 
 _GIN_FLAG = re.compile(r"--?gin\.(?P<name>[^=\s]+)(?:=(?P<value>.*))?", re.DOTALL)
@@ -79,6 +80,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0 if arguments else FAILED_BY_USER
     try:
         _run(arguments)
+    except KeyboardInterrupt:
+        print("\nmirasol: stopped; the same command goes on from what is saved", file=sys.stderr)
+        return STOPPED
     except Exception as error:
         if os.environ.get(TRACEBACK_VARIABLE) or not _is_for_users(error):
             raise
@@ -151,7 +155,7 @@ def _unknown_flag(command: str, name: str) -> str:
 
 
 def _is_for_users(error: Exception) -> bool:
-    if isinstance(error, ValueError):
+    if isinstance(error, ValueError | OSError):  # OSError: a path that cannot be, a full disk.
         return True
     media = sys.modules.get("mirasol.data.media")  # Not loaded: not raised.
     return media is not None and isinstance(error, media.MediaError)

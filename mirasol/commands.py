@@ -73,9 +73,13 @@ def evaluate(request: Request) -> None:
     """Evaluates the newest checkpoint and prints each task's metrics."""
     workdir, experiment = _opened(request, "eval")
     _log_to_terminal()
-    results = experiment.evaluate(workdir, request.runtime, request.task or None, request.split)
+    folder = workdirs.results(workdir, request.bindings)
+    results = experiment.evaluate(
+        workdir, request.runtime, request.task or None, request.split, folder
+    )
     for task, metrics in results.items():
         print(f"{task}\n{_table(metrics)}")
+    print(f"above oracle: the whole interval lies above the bag oracle; files: {folder}")
 
 
 def infer(request: Request) -> None:
@@ -107,6 +111,8 @@ def infer(request: Request) -> None:
 
 def describe(request: Request) -> None:
     """Prints what an experiment is."""
+    if request.gin_file and request.workdir:
+        raise ValueError("describe takes --gin_file or --workdir, not both")
     if request.gin_file:
         print(_load(request.gin_file, request.bindings).build().describe())
     elif request.workdir:

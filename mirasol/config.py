@@ -72,7 +72,7 @@ class Spec:
         gin.finalize()
         try:
             return gin.get_configurable(_imported(self.root))()
-        except ValueError as error:
+        except (TypeError, ValueError) as error:  # TypeError: text for a number, say.
             raise ValueError(gin_messages.in_building(error)) from error
 
 

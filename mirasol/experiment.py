@@ -201,8 +201,16 @@ class Experiment:
         runtime: str,
         tasks: Sequence[str] | None = None,
         split: str | None = None,
+        folder: Path | None = None,
     ) -> dict[str, dict[str, float]]:
-        """Evaluates the newest checkpoint: task -> metric -> value; writes `eval/` files.
+        """Evaluates the newest checkpoint: task -> metric -> value; writes files.
+
+        Args:
+          workdir: of the run.
+          runtime: its name.
+          tasks: by default those of the experiment.
+          split: by default that of the experiment.
+          folder: for the files; by default `eval` in the workdir.
 
         Raises:
           ValueError: no checkpoint, or an unknown task or split.
@@ -212,13 +220,14 @@ class Experiment:
 
         tasks = tasks or self.evaluation.tasks
         split = split or self.evaluation.split
+        folder = folder or workdir / "eval"
         with Session.open(self, workdir, runtime) as session:
             for task in tasks:
                 session.service.check(task, split)
             session.restore_model()
             return {
                 task: session.evaluate(
-                    task, split, [ContactSheet(workdir / "eval" / f"{task}-{split}.png")]
+                    task, split, folder, [ContactSheet(folder / f"{task}-{split}.png")]
                 )
                 for task in tasks
             }

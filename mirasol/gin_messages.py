@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from mirasol.spelling import nearest
 
 _LOCATION = re.compile(r'\n  In file "(?P<file>.*)", line (?P<line>\d+)\n')
+_NO_LITERAL = re.compile(r"<ast\.\w+ object.*?Failed to parse token '(.*?)'", re.DOTALL)
 _CALL = re.compile(r"\n  In call to configurable '(?P<name>.*?)'")
 
 
@@ -73,4 +74,12 @@ def in_building(error: Exception) -> str:
 
 def in_syntax(error: SyntaxError) -> str:
     """Returns what the parser of gin files found wrong."""
+    found = re.search(
+        r"<ast\.\w+ object.*?Failed to parse token '(.*?)'", str(error.msg), re.DOTALL
+    )
+    if found:
+        word = found[1]
+        literals = {literal.lower(): literal for literal in ("True", "False", "None")}
+        right = literals.get(word.lower(), f"'{word}'")
+        return f"{word} is no value; did you mean {right}? (in a shell, text wants quotes twice)"
     return f'{" ".join(str(error.msg).split())} (text wants quotes: NAME = "text")'

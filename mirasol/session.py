@@ -107,9 +107,9 @@ class Session:
             )
 
     def evaluate(
-        self, task: str, split: str, observers: Sequence[Observer] = ()
+        self, task: str, split: str, folder: Path, observers: Sequence[Observer] = ()
     ) -> dict[str, float]:
-        """Answers a split by generation; returns the task's metrics and writes them to `eval/`."""
+        """Answers a split by generation; returns the task's metrics and writes them to a folder."""
         return evaluate(
             generate=self.generate,
             batches=self._evaluation_batches(task, split),
@@ -118,7 +118,7 @@ class Session:
             task=task,
             split=split,
             step=self.step,
-            directory=self.workdir / "eval",
+            directory=folder,
             total=self._clips(task, split),
             observers=observers,
         )
@@ -200,8 +200,9 @@ class Session:
         def evaluate_all(step: int) -> None:
             self.step = step
             plan = self.experiment.evaluation
+            folder = self.workdir / "eval"
             for task in plan.tasks:
-                writer.write(step, plan.split, self.evaluate(task, plan.split), task)
+                writer.write(step, plan.split, self.evaluate(task, plan.split, folder), task)
             log.restart_clock()
 
         def save(step: int) -> None:

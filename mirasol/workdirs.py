@@ -7,6 +7,7 @@ provenance.json       how, where and with what it was started, once a start
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +37,15 @@ def read(workdir: Path, bindings: Sequence[str] = ()) -> Spec:
         what = "holds no run" if workdir.is_dir() else "is not there"
         raise ValueError(f"the workdir {workdir} {what}{nearest(str(workdir), runs)}")
     return config.load([str((workdir / CONFIG).absolute())], bindings)
+
+
+def results(workdir: Path, bindings: Sequence[str] = ()) -> Path:
+    """Returns the folder of an evaluation's results: `eval`, and in it one that names the changes.
+
+    So that a changed evaluation, of fewer clips, say, does not pass for that of the experiment.
+    """
+    changes = ",".join(sorted("".join(binding.split()) for binding in bindings))
+    return workdir / "eval" / re.sub(r"[^\w.,=-]", "_", changes)
 
 
 def check(workdir: Path, spec: Spec) -> None:

@@ -33,6 +33,7 @@ class Experiment:
     seed: int = 0
     task: str = "shapes"
     model: Callable[[], Model] = Model
+    precision: str = "float32"
     calls: ClassVar[list[tuple]] = []
 
     def rehearse(self):
@@ -45,8 +46,8 @@ class Experiment:
     def train(self, workdir, runtime):
         self.calls.append(("train", self.steps, workdir, runtime))
 
-    def evaluate(self, workdir, runtime, tasks, split):
-        self.calls.append(("evaluate", workdir, runtime, tasks, split))
+    def evaluate(self, workdir, runtime, tasks, split, folder):
+        self.calls.append(("evaluate", workdir, runtime, tasks, split, folder))
         return {"shapes": {"loss": 0.5}}
 
     def infer_video(self, workdir, runtime, video, question):
@@ -113,13 +114,17 @@ REFUSED = [
         "Model: width is 9",
         "no multiple of 4",
     ),
+    ("train --gin_file=runs/circle.gin --gin.SEED=false", "false is no", "did you mean False?"),
+    ("train --gin_file=runs/circle.gin --gin.SEED=seven", "seven is no", "did you mean 'seven'?"),
+    ("train --gin_file=runs/circle.gin --workdir=clip.mp4/new", "clip.mp4/new", "Not a directory"),
     ("train --gin_file=runs/circle.gin --workdir=clip.mp4", "clip.mp4", "--workdir"),
     ("train --gin_file=runs/circle.gin --workdir=runs", "circle.gin", "--workdir"),
     ("train --gin_file=overlays/tiny.gin", "binds Experiment", "runs/"),
     ("eval", "--workdir", ""),
     ("eval --workdir=workdirs/circel", "workdirs/circel", "did you mean 'workdirs/circle'?"),
     ("eval --workdir=runs", "runs", "holds no run"),
-    ("eval --workdir=workdirs/circle --runtime=gpu", "'gpu'", "cuda"),
+    ("eval --workdir=workdirs/circle --runtime=gpu", "'gpu'", "did you mean 'cuda'?"),
+    ("eval --workdir=workdirs/circle --runtime=tpu", "'tpu'", "did you mean 'xla'?"),
     ("eval --workdir=workdirs/circle --video=x", "--video", "belongs to infer"),
     ("infer --workdir=workdirs/circle", "--video", "--question"),
     ("infer --workdir=workdirs/circle --video=clip.mp4", "--question", "not given"),
@@ -128,6 +133,7 @@ REFUSED = [
     ("infer --workdir=workdirs/circle --video=clip.mp4 --question=x --task=t", "--video", ""),
     ("infer --workdir=workdirs/circle --task=t --split=s --output=runs", "runs is a folder", ""),
     ("describe", "--gin_file", "--workdir"),
+    ("describe --gin_file=runs/circle.gin --workdir=workdirs/circle", "--gin_file", "not both"),
 ]
 
 
@@ -205,15 +211,23 @@ def test_a_workdir_that_this_code_cannot_read_is_refused(capsys):
 def test_eval_needs_only_the_workdir(capsys):
     assert train("--gin.TRAIN_STEPS=5") == 0
     assert main(["eval", "--workdir=workdirs/circle", "--runtime=cpu"]) == 0
-    assert Experiment.calls[-1] == ("evaluate", Path("workdirs/circle"), "cpu", None, None)
+    folder = Path("workdirs/circle/eval")
+    assert Experiment.calls[-1] == ("evaluate", folder.parent, "cpu", None, None, folder)
     assert "0.5" in capsys.readouterr().out
+
+
+def test_eval_with_changes_leaves_the_results_of_the_experiment_alone():
+    assert train() == 0
+    line = "eval --workdir=workdirs/circle --runtime=cpu --gin.SEED=1 --gin.TRAIN_STEPS=2"
+    assert main(line.split()) == 0
+    assert Experiment.calls[-1][-1] == Path("workdirs/circle/eval/SEED=1,TRAIN_STEPS=2")
 
 
 def test_eval_of_tasks_and_a_split():
     assert train() == 0
     line = "eval --workdir=workdirs/circle --runtime=cpu --task=a --task=b --split=test"
     assert main(line.split()) == 0
-    assert Experiment.calls[-1][3:] == (["a", "b"], "test")
+    assert Experiment.calls[-1][3:5] == (["a", "b"], "test")
 
 
 def test_eval_refuses_gin_files_of_another_experiment(capsys):

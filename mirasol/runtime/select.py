@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from mirasol.spelling import nearest
+from mirasol.spelling import hint, nearest
 
 if TYPE_CHECKING:
     from mirasol.runtime.base import Runtime
 
 RUNTIMES = ("auto", "cpu", "cuda", "xla")
+# What people call them by their device.
+_DEVICES = {"gpu": "cuda", "tpu": "xla"}
 
 
 def open_runtime(name: str, precision: str = "float32") -> Runtime:
@@ -28,9 +30,8 @@ def open_runtime(name: str, precision: str = "float32") -> Runtime:
       ValueError: an unknown name or precision, or a runtime that is not available here.
     """
     if name not in RUNTIMES:
-        raise ValueError(
-            f"no runtime {name!r} (--runtime takes {', '.join(RUNTIMES)}){nearest(name, RUNTIMES)}"
-        )
+        meant = hint(_DEVICES[name]) if name in _DEVICES else nearest(name, RUNTIMES)
+        raise ValueError(f"no runtime {name!r} (--runtime takes {', '.join(RUNTIMES)}){meant}")
     return _open(_best_here() if name == "auto" else name, precision)
 
 

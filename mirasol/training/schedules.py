@@ -27,6 +27,8 @@ class WarmupCosine(Schedule):
     """
 
     def __init__(self, *, peak: float, warmup_steps: int, total_steps: int, floor: float = 0.0):
+        if not isinstance(peak, int | float) or not peak > 0:
+            raise ValueError(f"WarmupCosine.peak is {peak!r}; LEARNING_RATE must be above 0")
         if warmup_steps > total_steps:
             raise ValueError(
                 f"WarmupCosine.warmup_steps is {warmup_steps}, more than total_steps "

@@ -69,7 +69,7 @@ def test_each_part_hands_on_what_is_told(experiment, batch):
     model = experiment.build_model().eval()
     video = model.video_encoder(batch.video_BTFHWC.flatten(0, 1))
     audio = model.audio_encoder(batch.audio_BTAS.flatten(0, 1))
-    assert video.shape == told(64, 32, 96)
+    assert video.shape == told(64, 16, 96)
     assert audio.shape == told(64, 16, 96)
     clip = model.encode(batch)
     assert clip.x_BTMD.shape == clip.h_BTMD.shape == told(16, 4, 8, 96)
