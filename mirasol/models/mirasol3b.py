@@ -136,8 +136,8 @@ class Mirasol(nn.Module):
         has_audio_BT: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Returns the tokens of each chunk, video then audio [B, T, N, D], and which are valid."""
-        video_BTND = self._tokens(self.video_encoder, video_BTFHWC, has_video_BT, 0)
-        audio_BTND = self._tokens(self.audio_encoder, audio_BTAS, has_audio_BT, 1)
+        video_BTND = self._tokens(self.video_encoder, video_BTFHWC, 0)
+        audio_BTND = self._tokens(self.audio_encoder, audio_BTAS, 1)
         valid = [
             has_BT[..., None].expand(tokens_BTND.shape[:3])
             for has_BT, tokens_BTND in ((has_video_BT, video_BTND), (has_audio_BT, audio_BTND))
@@ -181,12 +181,9 @@ class Mirasol(nn.Module):
         memory = self.remember(self.encode(batch))
         return self.text_decoder.score(memory, batch.prompt_BQP, options_BQOR)
 
-    def _tokens(
-        self, encoder: nn.Module, media: torch.Tensor, present_BT: torch.Tensor, modality: int
-    ) -> torch.Tensor:
-        tokens_BTND = encoder(media.flatten(0, 1)).unflatten(0, present_BT.shape)
-        # Absent media leave their place: the Combiner's last M tokens are fixed slots.
-        tokens_BTND = torch.where(present_BT[..., None, None], tokens_BTND, 0.0)
+    def _tokens(self, encoder: nn.Module, media: torch.Tensor, modality: int) -> torch.Tensor:
+        # Those of absent media are made all the same, for fixed shapes; every Combiner zeroes them.
+        tokens_BTND = encoder(media.flatten(0, 1)).unflatten(0, media.shape[:2])
         return tokens_BTND + self.modality_2D[modality]
 
 
