@@ -55,9 +55,7 @@ class Greedy(Strategy):
         self, decoder: TextDecoder, memory: Memory, prompt_BQP: torch.Tensor, length: int
     ) -> torch.Tensor:
         """See Strategy."""
-        return write_tokens(
-            decoder, memory, prompt_BQP, length, lambda logits, _: logits.argmax(-1)
-        )
+        return write_tokens(decoder, memory, prompt_BQP, length, _most_likely)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
