@@ -79,7 +79,7 @@ def evaluate(request: Request) -> None:
     )
     for task, metrics in results.items():
         print(f"{task}\n{_table(metrics)}")
-    print(f"above oracle: the whole interval lies above the bag oracle; files: {folder}")
+    print(f"files: {folder}")
 
 
 def infer(request: Request) -> None:
