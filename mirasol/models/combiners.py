@@ -4,7 +4,8 @@ What a Combiner is, and the paper's own, a transformer. Those that its ablation 
 queries.py (CLS tokens, Perceiver resampler), token_turing.py (Token Turing Machine), pooling.py
 (no Combiner; and means, which are not in the paper).
 
-A token that is not valid leaves its place, not its content: every Combiner sets it to zeros.
+A token that is not valid leaves its place, not its content: every Combiner sets it to zeros, and the
+transformer, which makes its outputs of the last tokens' places, to the number of the place.
 """
 
 from __future__ import annotations
@@ -89,6 +90,9 @@ class TransformerCombiner(Combiner):
     without, each chunk is combined alone, which costs O(T) rather than O(T^2). The paper's text and
     Eq. 2 feed earlier chunks, its figure does not.
 
+    The last M places are those of sound. Without sound they are empty, and M empty places would give
+    M equal outputs: an empty place therefore holds its fixed position (the paper: not stated).
+
     Args:
       width: D.
       layers: blocks; the paper does not state how many.
@@ -122,7 +126,7 @@ class TransformerCombiner(Combiner):
         """
         require_tokens("TransformerCombiner", self.out_tokens, tokens_BTND.shape[2])
         combine = self._over_chunks if self.earlier_chunks else self._chunk_alone
-        y_BTND = combine(zero_invalid(tokens_BTND, valid_BTN), valid_BTN)
+        y_BTND = combine(number_invalid(tokens_BTND, valid_BTN), valid_BTN)
         return y_BTND[:, :, -self.out_tokens :]
 
     def start(
@@ -141,7 +145,7 @@ class TransformerCombiner(Combiner):
         if state is None:
             return self(tokens_BND[:, None], valid_BN[:, None])[:, 0], None
         require_tokens("TransformerCombiner", self.out_tokens, tokens_BND.shape[1])
-        return self._go_on(zero_invalid(tokens_BND, valid_BN), valid_BN, state)
+        return self._go_on(number_invalid(tokens_BND, valid_BN), valid_BN, state)
 
     def _chunk_alone(self, tokens_BTND: torch.Tensor, valid_BTN: torch.Tensor) -> torch.Tensor:
         mask = look_at_valid(valid_BTN.flatten(0, 1))
@@ -173,6 +177,13 @@ class TransformerCombiner(Combiner):
 def zero_invalid(tokens: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
     """Returns the tokens [..., N, D] with zeros where `valid` [..., N] is false."""
     return tokens.masked_fill(~valid[..., None], 0.0)
+
+
+def number_invalid(tokens: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    """Returns the tokens [..., N, D] with fixed positions 0 to N - 1 where `valid` is false."""
+    N, D = tokens.shape[-2:]
+    position_ND = sincos_positions(torch.arange(N, device=tokens.device)[:, None], D)
+    return torch.where(valid[..., None], tokens, position_ND.to(tokens.dtype))
 
 
 def require_tokens(owner: str, wanted: int, found: int) -> None:

@@ -151,6 +151,16 @@ def test_every_parameter_matters(name):
         assert (parameter.grad != 0).any(), key
 
 
+@pytest.mark.parametrize("name", ["transformer", "transformer_chunk_alone"])
+def test_places_without_a_token_give_outputs_of_their_own(name):
+    """The last M places are those of sound; without sound the M outputs must not be one."""
+    valid = all_valid()
+    valid[:, :, -M:] = False
+    x_BTMD = build(name)(random_tokens(), valid)
+    for m, other in ((0, 1), (1, 2), (0, 2)):
+        assert ((x_BTMD[:, :, m] - x_BTMD[:, :, other]).abs().amax(dim=-1) > 1e-3).all()
+
+
 def test_the_state_dict_of_the_transformer_combiner():
     names = {key.rpartition(".")[0] for key in build("transformer").state_dict()}
     layers = ["attention_norm", "feed_forward_norm", "feed_forward.0", "feed_forward.2"]
