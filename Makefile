@@ -24,14 +24,17 @@ $(STAMP): pyproject.toml
 	fi
 	@touch $(STAMP)
 
+# A process a core, and one thread each: two threads a process would wait for one another's cores.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=8 --dist=loadgroup
+
 demo: setup
 	$(BIN)/python tools/demo.py
 
 test: setup
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-all: setup
-	$(BIN)/python -m pytest -m ''
+	$(PYTEST) -m ''
 
 lint: setup
 	$(BIN)/ruff check .
