@@ -259,6 +259,12 @@ class Transformer(nn.Module):
         return self.norm(x_BND), seen
 
 
+def keep_no_activations(module: nn.Module) -> None:
+    """Switches activation checkpointing on, if this is a transformer; for `Module.apply`."""
+    if isinstance(module, Transformer):
+        module.checkpoint = True
+
+
 def initialise(module: nn.Module) -> None:
     """Draws weights anew: Xavier for linear maps, N(0, 1 / D) for embeddings, zero biases.
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from mirasol.batch import EOS_ID, Batch, ExampleShape
+from mirasol.batch import EOS_ID, PAD_ID, Batch, ExampleShape
 from mirasol.training.step import train_step
 from tests.golden.variants import Variant
 
@@ -57,29 +57,29 @@ def draw_weights(model: nn.Module) -> None:
 
 
 def draw_batch(shape: ExampleShape, vocab_size: int) -> Batch:
-    """Returns two clips: one falls silent in its last chunk, one is a chunk short and asked less."""
+    """Returns two clips: one falls silent in its last chunk, the other is a chunk short."""
     rng = np.random.default_rng(0)
-    B, T, Q = CLIPS, shape.chunks, QUESTIONS
-    size = shape.image_size
+    B, T, Q, size = CLIPS, shape.chunks, QUESTIONS, shape.image_size
     has_video_BT, has_audio_BT = np.ones((2, B, T), bool)
     has_audio_BT[:, -1], has_video_BT[1, -1] = False, False
     question_BQ = np.ones((B, Q), bool)
     question_BQ[1, -1] = False
     prompt_BQP = rng.integers(3, vocab_size, (B, Q, shape.prompt_length))
-    prompt_BQP[:, 1, shape.prompt_length // 2 :] = 0
+    prompt_BQP[:, 1, shape.prompt_length // 2 :] = PAD_ID
     answer_BQR = rng.integers(3, vocab_size, (B, Q, shape.answer_length))
     answer_BQR[..., -1] = EOS_ID
-    video = rng.integers(0, 256, (B, T, shape.chunk_frames, size, size, 3), dtype=np.uint8)
-    audio = rng.standard_normal((B, T, shape.chunk_bands, shape.mel_bins), dtype=np.float32)
-    return Batch(
-        video_BTFHWC=torch.from_numpy(video),
-        audio_BTAS=torch.from_numpy(audio),
-        has_video_BT=torch.from_numpy(has_video_BT),
-        has_audio_BT=torch.from_numpy(has_audio_BT),
-        prompt_BQP=torch.from_numpy(prompt_BQP),
-        answer_BQR=torch.from_numpy(answer_BQR),
-        question_BQ=torch.from_numpy(question_BQ),
-    )
+    arrays = {
+        "video_BTFHWC": rng.integers(
+            0, 256, (B, T, shape.chunk_frames, size, size, 3), dtype=np.uint8
+        ),
+        "audio_BTAS": rng.normal(size=(B, T, shape.chunk_bands, shape.mel_bins)).astype("float32"),
+        "has_video_BT": has_video_BT,
+        "has_audio_BT": has_audio_BT,
+        "prompt_BQP": prompt_BQP,
+        "answer_BQR": answer_BQR,
+        "question_BQ": question_BQ,
+    }
+    return Batch(**{name: torch.from_numpy(array) for name, array in arrays.items()})
 
 
 def differences(golden: str, found: str) -> list[str]:
