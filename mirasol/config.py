@@ -134,8 +134,11 @@ def _spec(written: Sequence[Statement], root: str) -> Spec:
         | {name: raw[key][name] for name, key in part.origin.items()}
         for part in wiring.parts.values()
     }
+    # Without what an ablation has put out of use: read alone, it would look like a mistake.
+    used = {key: values for key, values in raw.items() if key in wiring.used}
     return Spec(
-        declared=gin.config_str(_WIDTH),
+        # The text of gin.config_str(), of fewer bindings.
+        declared=gin.config._config_str(used, _WIDTH),
         # The text of gin.operative_config_str() once everything is built, but known beforehand.
         operative=gin.config._config_str(operative, _WIDTH),
         meaning=wiring.meaning(),
