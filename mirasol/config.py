@@ -47,7 +47,7 @@ class Spec:
     """A checked statement of an experiment.
 
     Attributes:
-      declared: every binding as one gin file that needs no other (`config.gin`).
+      declared: every binding in use as one gin file that needs no other (`config.gin`).
       operative: every parameter of every part that the root leads to, defaults too, as a gin
         file (`operative_config.gin`).
       meaning: parameter -> value as text, macros filled in: equal for equal experiments.
