@@ -4,8 +4,8 @@ What a Combiner is, and the paper's own, a transformer. Those that its ablation 
 queries.py (CLS tokens, Perceiver resampler), token_turing.py (Token Turing Machine), pooling.py
 (no Combiner; and means, which are not in the paper).
 
-A token that is not valid leaves its place, not its content: every Combiner sets it to zeros, and the
-transformer, which makes its outputs of the last tokens' places, to the number of the place.
+A token that is not valid leaves its place, not its content: every Combiner sets it to zeros, and
+the transformer, which makes its outputs of the last tokens' places, to the number of the place.
 """
 
 from __future__ import annotations
@@ -90,8 +90,8 @@ class TransformerCombiner(Combiner):
     without, each chunk is combined alone, which costs O(T) rather than O(T^2). The paper's text and
     Eq. 2 feed earlier chunks, its figure does not.
 
-    The last M places are those of sound. Without sound they are empty, and M empty places would give
-    M equal outputs: an empty place therefore holds its fixed position (the paper: not stated).
+    The last M places are those of sound. Without sound they are empty, and M empty places would
+    give M equal outputs: an empty place therefore holds its fixed position (the paper: not stated).
 
     Args:
       width: D.
