@@ -23,6 +23,7 @@ from gin import config_parser
 
 from mirasol import gin_messages, statements
 from mirasol.gin_files import find
+from mirasol.kinds import check_kinds
 from mirasol.statements import Item, ItemError, Reader, Statement
 from mirasol.wiring import (
     MACRO,
@@ -129,6 +130,7 @@ def _spec(written: Sequence[Statement], root: str) -> Spec:
     wiring = Wiring([_root_reference(declared, root)], declared)
     statements.check_used(wiring, written)
     check_parameters(wiring)
+    check_kinds(wiring)
     operative = {
         ("/".join(part.scope), part.reference.name): defaults(part.reference.target)
         | {name: raw[key][name] for name, key in part.origin.items()}

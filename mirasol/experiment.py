@@ -21,6 +21,8 @@ from mirasol.numbers import require_positive
 from mirasol.runtime.base import precision_dtype
 from mirasol.training.optimizers import Optimizer
 
+_SEEDS = 2**32  # Those that torch, numpy and TensorFlow all take.
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingData:
@@ -100,6 +102,10 @@ class Trainer:
     def __post_init__(self) -> None:
         names = ("steps", "log_every", "checkpoint_every", "evaluate_every", "keep")
         require_positive("Trainer", **{name: getattr(self, name) for name in names})
+        if not self.clip_norm > 0:
+            raise ValueError(f"Trainer.clip_norm is {self.clip_norm}; it must be above 0")
+        if not 0 <= self.seed < _SEEDS:
+            raise ValueError(f"Trainer.seed is {self.seed}; it must be in [0, {_SEEDS})")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -135,11 +141,14 @@ class Experiment:
         """Builds the model with the parameters that the seed fixes.
 
         Raises:
-          ValueError: the vocabulary has more pieces than the decoder.
+          ValueError: sizes that no part can have; a vocabulary of more pieces than the decoder.
         """
         torch.manual_seed(self.trainer.seed)
-        with torch.device(device):
-            model = self.model()
+        try:
+            with torch.device(device):
+                model = self.model()
+        except (TypeError, ArithmeticError, RuntimeError) as error:  # 0 heads, a width below 0.
+            raise ValueError(f"cannot be built with these values: {error}") from error
         pieces, room = self.converter.vocabulary.size, model.text_decoder.vocab_size
         if pieces > room:
             raise ValueError(
@@ -152,9 +161,11 @@ class Experiment:
         """Runs a batch of each stage's sizes through the model, without memory or arithmetic.
 
         Raises:
-          ValueError: parts that do not fit each other, or the batch.
+          ValueError: parts that do not fit each other, or the batch; numbers that the optimizer
+            refuses.
         """
         model = self.build_model("meta")
+        self.trainer.optimizer.build(torch.nn.Linear(1, 1), {})  # Torch's refuses the meta device.
         for stage in self.training.stages:
             shape, whole = stage.shape(self.converter.shape), self.converter.shape
             try:

@@ -25,6 +25,8 @@ class Model:
     def __post_init__(self):
         if self.width % 4:
             raise ValueError(f"width is {self.width}, no multiple of 4")
+        if not self.width:
+            raise ValueError(f"Model.width is {self.width}; it must be 4 up")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,11 +113,17 @@ REFUSED = [
     ("train --gin_file=runs/circle.gin --gin.toy.Experiment.task='shaps'", "'shaps'", "'shapes'"),
     (
         "train --gin_file=runs/circle.gin --workdir=new --gin.Model.width=9",
-        "Model: width is 9",
+        "mirasol: Model: width is 9",
         "no multiple of 4",
     ),
     ("train --gin_file=runs/circle.gin --gin.SEED=false", "false is no", "did you mean False?"),
     ("train --gin_file=runs/circle.gin --gin.SEED=seven", "seven is no", "did you mean 'seven'?"),
+    ("train --gin_file=runs/circle.gin --gin.TRAIN_STEPS=None", "Experiment.steps", "whole number"),
+    (
+        "train --gin_file=runs/circle.gin --workdir=new --gin.Model.width=0",
+        "mirasol: Model.width is 0",
+        "4 up",
+    ),
     ("train --gin_file=runs/circle.gin --workdir=clip.mp4/new", "clip.mp4/new", "Not a directory"),
     ("train --gin_file=runs/circle.gin --workdir=clip.mp4", "clip.mp4", "--workdir"),
     ("train --gin_file=runs/circle.gin --workdir=runs", "circle.gin", "--workdir"),
