@@ -49,6 +49,18 @@ class TrainingData:
                 "TrainingData.stages needs a last stage without a number of batches: it has no end"
             )
 
+    def unreached(self, steps: int) -> list[str]:
+        """Returns a line for each stage that a training of so many steps does not come to."""
+        lines, before = [], 0
+        for number, stage in enumerate(self.stages, 1):
+            if before >= steps:
+                lines.append(
+                    f"stage {number} of {len(self.stages)} (task {stage.task!r}) is not reached: "
+                    f"the stages before it take {before} batches, and TRAIN_STEPS is {steps}"
+                )
+            before += stage.batches or 0
+        return lines
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EvaluationPlan:
