@@ -49,6 +49,10 @@ def run(name: str, request: Request) -> None:
     }
     for file in request.gin_file:
         find(file)  # Before anything slow.
+    for tasks in request.task:
+        if "," in tasks:
+            apart = " ".join(f"--task={task}" for task in tasks.split(","))
+            raise ValueError(f"--task={tasks} names several, and a flag takes one: {apart}")
     commands[name](request)
 
 

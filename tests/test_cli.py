@@ -99,6 +99,9 @@ def train(*more: str) -> int:
 
 REFUSED = [
     ("trian", "no command 'trian'", "did you mean 'train'?"),
+    ("train --TRAIN_STEPS=3", "train has no flag --TRAIN_STEPS", "--gin.TRAIN_STEPS=VALUE"),
+    ("train --Trainer.keep=3", "train has no flag --Trainer.keep", "--gin.Trainer.keep=VALUE"),
+    ("eval --workdir=x --task=a,b", "--task=a,b", ": --task=a --task=b"),
     ("train --gin_fil=x", "train has no flag --gin_fil", "did you mean '--gin_file'?"),
     ("train --video=x", "--video", "belongs to infer"),
     ("train", "--gin_file=", ""),
@@ -128,6 +131,8 @@ REFUSED = [
     ("train --gin_file=runs/circle.gin --workdir=clip.mp4", "clip.mp4", "--workdir"),
     ("train --gin_file=runs/circle.gin --workdir=runs", "circle.gin", "--workdir"),
     ("train --gin_file=overlays/tiny.gin", "binds Experiment", "runs/"),
+    ("describe --gin_file=models/mirasol_tiny.gin", "'CHUNK_FRAMES'", "parts of a run"),
+    ("describe --gin_file=models/mirasol_tiny.gin", "--gin_file=runs/av_shapes_tiny.gin", "such"),
     ("eval", "--workdir", ""),
     ("eval --workdir=workdirs/circel", "workdirs/circel", "did you mean 'workdirs/circle'?"),
     ("eval --workdir=runs", "runs", "holds no run"),
@@ -200,6 +205,16 @@ def test_a_workdir_of_another_experiment_is_refused(folder, capsys):
     assert "another --workdir" in message
     assert everything_in(folder) == before
     assert len(Experiment.calls) == 1
+
+
+def test_a_workdir_in_which_nothing_is_trained_may_be_removed(capsys):
+    assert train("--workdir=mine") == 0
+    Path("mine/checkpoints").mkdir()
+    assert train("--workdir=mine", "--gin.TRAIN_STEPS=30") == 2
+    assert "nothing is trained in it yet: remove the folder" in capsys.readouterr().err
+    Path("mine/metrics.jsonl").write_text("{}\n")
+    assert train("--workdir=mine", "--gin.TRAIN_STEPS=30") == 2
+    assert "remove" not in capsys.readouterr().err
 
 
 def test_a_workdir_written_in_other_words_is_the_same():
