@@ -6,6 +6,7 @@ flags -> gin files -> runtime -> spec -> workdir -> experiment -> tasks -> (firs
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -110,7 +111,10 @@ def infer(request: Request) -> None:
         video = _media_file(str(request.video))
         workdir, experiment = _opened(request, "infer")
         question = str(request.question)
-        print(experiment.infer_video(workdir, request.runtime, video, question))
+        answer = experiment.infer_video(workdir, request.runtime, video, question)
+        for line in experiment.remarks(video, question):
+            print(f"mirasol: {line}", file=sys.stderr)
+        print(answer)
 
 
 def describe(request: Request) -> None:
@@ -157,6 +161,10 @@ def _describe_runtime(name: str, precision: str) -> str:
 
 def _media_file(name: str) -> Path:
     path = Path(name)
+    if "://" in name:
+        raise ValueError(f"--video={name} is an address; download the file and name that")
+    if path.is_dir():
+        raise ValueError(f"--video={name} is a folder; name a file in it")
     if not path.is_file():
         beside = [other.name for other in path.parent.glob("*")] if path.parent.is_dir() else []
         raise ValueError(f"no media file {name!r}{nearest(path.name, beside)}")

@@ -266,16 +266,25 @@ class Experiment:
         length = len(self.converter.vocabulary.encode(question))
         room = self.converter.shape.prompt_length
         if length > room:
+            unknown = ", ".join(map(repr, self.converter.vocabulary.unknown_words(question)))
+            why = f" (it spells out {unknown}, which it does not know)" if unknown else ""
             raise ValueError(
-                f"the question has {length} tokens and the model reads {room}; use fewer words"
+                f"the question has {length} tokens in this vocabulary{why} and the model reads "
+                f"{room}; use fewer words, and those of the questions that it was trained on"
             )
         asked = Question(id="0", prompt=question, answer="", type="", row={})
-        clip = ClipReference(str(video), None, None, (asked,), "the command line")
+        clip = ClipReference(str(video), None, None, (asked,), origin="")
         batch = self.converter.batch([self.converter.example(clip, clip.questions)])
         with Session.open(self, workdir, runtime) as session:
             session.restore_model()
             ids_BQR = session.generate(batch)
         return self.converter.vocabulary.decode(ids_BQR[0, 0].tolist())
+
+    def remarks(self, video: Path, question: str) -> list[str]:
+        """Returns what an answer about the file is not from; see `data/remarks.py`."""
+        from mirasol.data.remarks import remarks
+
+        return remarks(self.converter, video, question)
 
     def infer_task(self, workdir: Path, runtime: str, task: str, split: str, output: Path) -> int:
         """Writes an answer to every question of a split as JSON lines; returns how many.

@@ -56,6 +56,9 @@ class Experiment:
         self.calls.append(("infer_video", workdir, video, question))
         return "circle"
 
+    def remarks(self, video, question):
+        return [f"no sound in {video}"]
+
     def infer_task(self, workdir, runtime, task, split, output):
         self.calls.append(("infer_task", workdir, task, split, output))
         return 3
@@ -142,6 +145,8 @@ REFUSED = [
     ("infer --workdir=workdirs/circle", "--video", "--question"),
     ("infer --workdir=workdirs/circle --video=clip.mp4", "--question", "not given"),
     ("infer --workdir=workdirs/circle --video=clop.mp4 --question=x", "clop", "'clip.mp4'?"),
+    ("infer --workdir=workdirs/circle --video=runs --question=x", "--video=runs is a folder", ""),
+    ("infer --workdir=workdirs/circle --video=http://a.b/c.mp4 --question=x", "address", ""),
     ("infer --workdir=workdirs/circle --task=shapes --split=test", "--output", "not given"),
     ("infer --workdir=workdirs/circle --video=clip.mp4 --question=x --task=t", "--video", ""),
     ("infer --workdir=workdirs/circle --task=t --split=s --output=runs", "runs is a folder", ""),
@@ -266,7 +271,9 @@ def test_infer_prints_the_answer_alone(capsys):
     capsys.readouterr()
     line = ["infer", "--workdir=workdirs/circle", "--runtime=cpu", "--video=clip.mp4"]
     assert main([*line, "--question=what is it?"]) == 0
-    assert capsys.readouterr().out == "circle\n"
+    out, err = capsys.readouterr()
+    assert out == "circle\n"
+    assert err == "mirasol: no sound in clip.mp4\n"
     assert Experiment.calls[-1][2:] == (Path("clip.mp4"), "what is it?")
 
 

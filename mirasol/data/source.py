@@ -6,6 +6,7 @@ training process: loaded before torch_xla it aborts the process.
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import itertools
 import os
@@ -113,7 +114,8 @@ def find_task(name: str, task_modules: Sequence[str] = TASK_MODULES):
     names = {*seqio.TaskRegistry.names(), *seqio.MixtureRegistry.names()}
     if name not in names:
         raise UnknownTaskError(
-            f"no task or mixture {name!r}{nearest(name, names)} (there are: {_listed(names)})"
+            f"no task or mixture {name!r}{nearest(name, names)} (the nearest of {len(names)}: "
+            f"{', '.join(difflib.get_close_matches(name, sorted(names), n=4, cutoff=0.0))})"
         )
     return seqio.get_mixture_or_task(name)
 

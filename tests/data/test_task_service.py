@@ -95,7 +95,7 @@ def test_a_forgotten_service_is_quiet_and_ends_with_the_program(tmp_path):
         [sys.executable, str(script)], capture_output=True, text=True, timeout=300
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("no task or mixture 'none' (there are: ")
+    assert done.stdout.startswith("no task or mixture 'none' (the nearest of ")
 
 
 def test_killing_the_program_leaves_no_process_behind(tmp_path):
