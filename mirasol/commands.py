@@ -180,7 +180,8 @@ def _table(metrics: dict[str, float]) -> str:
 
 
 def _log_to_terminal() -> None:
-    from absl import logging
+    from absl import flags, logging
 
+    flags.FLAGS.mark_as_parsed()  # Ours are, elsewhere; else a line about it comes first.
     logging.use_absl_handler()
     logging.set_verbosity(logging.INFO)

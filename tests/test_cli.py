@@ -291,6 +291,16 @@ def test_describe_prints_and_writes_nothing(folder, capsys):
     assert everything_in(folder) == before
 
 
+def test_a_log_line_comes_without_a_line_about_flags():
+    program = (
+        "from absl import logging; from mirasol.commands import _log_to_terminal;"
+        "_log_to_terminal(); logging.info('going on')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    (line,) = done.stderr.splitlines()
+    assert line.endswith("going on")
+
+
 def test_a_bug_keeps_its_traceback(monkeypatch):
     def broken(self, workdir, runtime):
         raise RuntimeError("a bug")

@@ -25,6 +25,7 @@ TASK_MODULES = ("mirasol.tasks",)
 SHUFFLE_BUFFER = 100_000
 
 _BLOCK = 32
+_LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 FEATURES = ("media", "start", "end", "rows")
 Features = dict[str, Any]
@@ -50,7 +51,8 @@ def import_seqio():
                 "TensorFlow was about to be imported beside torch_xla, in the training process; "
                 "load data with workers=1 or more, and ask about tasks through TaskService"
             )
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        if os.environ.get(_LOG_LEVEL, "1") == "1":  # torch_xla's default, which its children get.
+            os.environ[_LOG_LEVEL] = "3"
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # Its notice cannot be silenced else.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
