@@ -30,6 +30,7 @@ ALLOWED = [
     (Sequence[str], ["a", "b"]),
     (Optimizer, MADE),
     (Sequence[Optimizer], [MADE]),
+    (Sequence[Optimizer], MADE),  # Or several.
     (Optimizer | None, None),
     (int, MADE),  # A part may return a number.
     (Callable[[], Mirasol], UNCALLED),
