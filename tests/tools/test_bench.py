@@ -1,0 +1,69 @@
+"""Each benchmark runs at tiny sizes, writes its rows, and prints what follows from them."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+import bench
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TINY = ["--gin_file=runs/av_shapes.gin"]  # Mirasol tiny; clips of 4 chunks.
+
+
+def run(tmp_path, capsys, *arguments):
+    """Returns the rows that a benchmark wrote and the table that it printed."""
+    path = tmp_path / "rows.json"
+    assert bench.main([*arguments, f"--output={path}"]) == 0
+    record = json.loads(path.read_text())
+    assert record["benchmark"] == arguments[0]
+    assert record["command"].startswith(f"python tools/bench.py {arguments[0]} ")
+    assert record["machine"].keys() >= {"cpu", "cores", "threads", "torch", "commit", "date"}
+    return record["rows"], capsys.readouterr().out
+
+
+def test_ops_counts_what_the_token_turing_machine_saves(tmp_path, capsys):
+    rows, printed = run(tmp_path, capsys, "ops", *TINY)
+    flops = {row["combiner"]: row["combiner_flops"] for row in rows}
+    for other in ("transformer", "transformer_chunk_alone"):
+        more = flops["token_turing"] / flops[other] - 1  # At this size: few tokens, much memory.
+        assert f"token_turing needs {more:.1%} more than {other} in the Combiner" in printed
+
+
+def test_ops_at_3b_reaches_what_the_paper_claims():
+    path = ROOT / "docs/benchmarks/ops.json"
+    rows = json.loads(path.read_text())["rows"]
+    assert {row["model_parameters"] // 10**8 for row in rows} == {30}
+    assert {row["chunks"] * row["chunk_frames"] for row in rows} == {128}
+    flops = {row["combiner"]: row["combiner_flops"] for row in rows}
+    assert flops["token_turing"] <= 0.82 * flops["transformer"]
+    assert flops["token_turing"] <= 0.82 * flops["transformer_chunk_alone"]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs/benchmarks").glob("*.json")), ids=str)
+def test_the_page_shows_the_tables_of_the_rows_beside_it(path):
+    record = json.loads(path.read_text())
+    table = bench.BENCHMARKS[record["benchmark"]].tell(record["rows"])
+    assert table in (ROOT / "docs/benchmarks.md").read_text()
+
+
+def test_what_is_printed_follows_the_rows(capsys, tmp_path):
+    record = json.loads((ROOT / "docs/benchmarks/ops.json").read_text())
+    changed = copy.deepcopy(record)
+    for row in changed["rows"]:
+        if row["combiner"] == "token_turing":
+            row["combiner_flops"] *= 2
+    path = tmp_path / "ops.json"
+    path.write_text(json.dumps(changed))
+    assert bench.main(["show", str(path)]) == 0
+    shown = capsys.readouterr().out
+    assert bench.BENCHMARKS["ops"].tell(changed["rows"]) in shown
+    assert bench.BENCHMARKS["ops"].tell(record["rows"]) not in shown
+
+
+def test_an_unknown_gin_file_is_one_line(tmp_path, capsys):
+    assert bench.main(["ops", "--gin_file=nothing.gin", f"--output={tmp_path}/rows.json"]) == 2
+    assert "\nbench: no gin file 'nothing.gin'" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
