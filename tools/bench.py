@@ -18,9 +18,11 @@ from pathlib import Path
 
 import torch
 from benchmarks.ops import OPS
+from benchmarks.questions import QUESTIONS
+from benchmarks.rate import RATE
 from benchmarks.report import write
 
-BENCHMARKS = {"ops": OPS}
+BENCHMARKS = {"ops": OPS, "rate": RATE, "questions": QUESTIONS}
 FOLDER = Path(__file__).parents[1] / "docs" / "benchmarks"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import statistics
 from pathlib import Path
 
 import bench
@@ -30,6 +31,29 @@ def test_ops_counts_what_the_token_turing_machine_saves(tmp_path, capsys):
     for other in ("transformer", "transformer_chunk_alone"):
         more = flops["token_turing"] / flops[other] - 1  # At this size: few tokens, much memory.
         assert f"token_turing needs {more:.1%} more than {other} in the Combiner" in printed
+
+
+def test_rate_is_that_of_the_step_over_that_of_the_best_product(tmp_path, capsys):
+    rows, printed = run(
+        tmp_path, capsys, "rate", *TINY, "--repeats=3", "--products", "64", "128", "--batch_size=2"
+    )
+    step, *rest = rows
+    products = [row for row in rest if row["what"] == "product"]
+    assert [row["flops"] for row in products] == [2 * 64**3, 2 * 128**3]
+    assert {len(row["seconds"]) for row in (step, *products)} >= {3}
+    best = max(row["flops"] / min(row["seconds"]) for row in products)
+    share = step["flops"] / statistics.median(step["seconds"]) / best
+    assert f"A step reaches {share:.0%} of the rate" in printed
+    assert {"addmm", "all others"} <= {row.get("name") for row in rest}
+
+
+def test_questions_compares_many_with_one(tmp_path, capsys):
+    rows, printed = run(tmp_path, capsys, "questions", *TINY, "--repeats=3", "--questions=4")
+    one, many = rows
+    assert (one["questions"], many["questions"]) == (1, 4)
+    assert one["flops"] < many["flops"] < 4 * one["flops"]
+    longer = statistics.median(many["seconds"]) / statistics.median(one["seconds"])
+    assert f"4 questions take {longer:.2f} times as long as one" in printed
 
 
 def test_ops_at_3b_reaches_what_the_paper_claims():
