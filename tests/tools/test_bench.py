@@ -56,6 +56,25 @@ def test_questions_compares_many_with_one(tmp_path, capsys):
     assert f"4 questions take {longer:.2f} times as long as one" in printed
 
 
+def test_frames_measures_each_point_and_draws_them(tmp_path, capsys):
+    rows, printed = run(tmp_path, capsys, "frames", *TINY, "--frames", "8", "32", "--repeats=1")
+    assert [(row["combiner"], row["frames"]) for row in rows] == [
+        ("transformer", 8),
+        ("transformer", 32),
+        ("token_turing", 8),
+        ("token_turing", 32),
+    ]
+    assert all(row["peak_bytes"] > 0 for row in rows)
+    few, many = rows[2:]
+    a_frame = [row["seconds"][0] / row["frames"] for row in (few, many)]
+    assert (
+        f"token_turing, from 8 to 32 frames: time a frame {a_frame[1] / a_frame[0] - 1:+.1%}"
+        in (printed)
+    )
+    assert f"peak memory {many['peak_bytes'] / few['peak_bytes']:.1f} times" in printed
+    assert (tmp_path / "rows.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_ops_at_3b_reaches_what_the_paper_claims():
     path = ROOT / "docs/benchmarks/ops.json"
     rows = json.loads(path.read_text())["rows"]
