@@ -19,11 +19,18 @@ from pathlib import Path
 import torch
 from benchmarks.frames import FRAMES_BENCHMARK
 from benchmarks.ops import OPS
+from benchmarks.peer import PEER
 from benchmarks.questions import QUESTIONS
 from benchmarks.rate import RATE
 from benchmarks.report import write
 
-BENCHMARKS = {"ops": OPS, "rate": RATE, "frames": FRAMES_BENCHMARK, "questions": QUESTIONS}
+BENCHMARKS = {
+    "ops": OPS,
+    "rate": RATE,
+    "frames": FRAMES_BENCHMARK,
+    "questions": QUESTIONS,
+    "peer": PEER,
+}
 FOLDER = Path(__file__).parents[1] / "docs" / "benchmarks"
 
 

@@ -75,6 +75,39 @@ def test_frames_measures_each_point_and_draws_them(tmp_path, capsys):
     assert (tmp_path / "rows.png").read_bytes().startswith(b"\x89PNG")
 
 
+SMALL_SIZES = {
+    "image_size": 32,
+    "mel_bins": 16,
+    "width": 48,
+    "heads": 2,
+    "encoder_layers": 1,
+    "combiner_layers": 1,
+    "latent_layers": 1,
+    "decoder_layers": 1,
+    "out_tokens": 2,
+    "written": 3,
+    "vocab_size": 20,
+}
+
+
+@pytest.mark.slow
+def test_peer_measures_both_sides_at_the_same_sizes(tmp_path, capsys):
+    """Slow: fetches the other package."""
+    sizes = [f"--set={name}={value}" for name, value in SMALL_SIZES.items()]
+    flags = ["--frames", "16", "--columns=4", "--turns=2", "--repeats=1", *sizes]
+    rows, printed = run(tmp_path, capsys, "peer", *flags, f"--packages={tmp_path}/other")
+    assert [(row["side"], row["columns"]) for row in rows] == [
+        ("ours", 2),
+        ("theirs", 2),
+        ("ours", 4),
+        ("theirs", 4),
+    ]
+    assert {len(row["train_s"]) for row in rows} == {2}
+    ours, theirs = rows[:2]
+    longer = statistics.median(theirs["train_s"]) / statistics.median(ours["train_s"])
+    assert f"2 columns a chunk: the other takes {longer:.2f} times as long for a step" in printed
+
+
 def test_ops_at_3b_reaches_what_the_paper_claims():
     path = ROOT / "docs/benchmarks/ops.json"
     rows = json.loads(path.read_text())["rows"]
