@@ -31,7 +31,7 @@ ASKED_GROWTH = 0.10
 
 def measure(options: argparse.Namespace) -> list[Row]:
     """Returns a row for each Combiner and number of frames."""
-    points = [(name, frames) for name in COMBINERS for frames in options.frames]
+    points = [(name, frames) for name in options.combiners for frames in options.frames]
     rows: list[Row] = []
     with progress_bar(total=len(points), title="frames", unit="points") as bar:
         for name, frames in points:
@@ -112,7 +112,7 @@ def frame_ms(row: Row) -> float:
 
 def _verdicts(rows: Sequence[Row]) -> list[str]:
     found = []
-    for name in COMBINERS:
+    for name in _names(rows):
         points = sorted((row for row in rows if row["combiner"] == name), key=_frames)
         few, many = points[0], points[-1]
         growth = frame_ms(many) / frame_ms(few) - 1
@@ -124,6 +124,10 @@ def _verdicts(rows: Sequence[Row]) -> list[str]:
             f"{many['frames'] / few['frames']:.0f} times the frames (asked: no more than these)."
         )
     return found
+
+
+def _names(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(row["combiner"] for row in rows))
 
 
 def _frames(row: Row) -> int:
@@ -138,7 +142,7 @@ def draw(rows: Sequence[Row], path: Path) -> None:
     from matplotlib import pyplot
 
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4), facecolor="white")
-    for name in COMBINERS:
+    for name in _names(rows):
         points = sorted((row for row in rows if row["combiner"] == name), key=_frames)
         frames = [row["frames"] for row in points]
         left.plot(frames, [frame_ms(row) for row in points], marker="o", label=name)
@@ -157,6 +161,12 @@ def draw(rows: Sequence[Row], path: Path) -> None:
 def _add_flags(parser: argparse.ArgumentParser) -> None:
     add_model_flags(parser, "mirasol_small")
     add_repeats_flag(parser, 3)
+    parser.add_argument(
+        "--combiners",
+        nargs="+",
+        default=list(COMBINERS),
+        help="of gin/models/combiners (default: %(default)s)",
+    )
     parser.add_argument(
         "--frames", type=int, nargs="+", default=list(FRAMES), help="default: %(default)s"
     )
