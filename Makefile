@@ -25,7 +25,9 @@ $(STAMP): pyproject.toml
 	@touch $(STAMP)
 
 # A process a core, and one thread each: two threads a process would wait for one another's cores.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=8 --dist=loadgroup
+# A file's tests stay together, with what they share; in their order, which has the slow ones midway.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=8 \
+  --dist=loadfile --no-loadscope-reorder
 
 demo: setup
 	$(BIN)/python tools/demo.py

@@ -40,12 +40,12 @@ def unbroken(data, tmp_path_factory) -> Finished:
 
 
 @pytest.fixture(scope="session")
-def on_cpu(data, unbroken, tmp_path_factory) -> Finished:
+def on_cpu(data, tmp_path_factory) -> Finished:
     """The tiny run without chance, on the CPU."""
     return finish(data, tmp_path_factory.mktemp("on_cpu"), TINY, DETERMINISTIC, "--runtime=cpu")
 
 
 @pytest.fixture(scope="session")
-def on_xla(data, unbroken, tmp_path_factory) -> Finished:
+def on_xla(data, tmp_path_factory) -> Finished:
     """The tiny run without chance, on XLA's CPU device."""
     return finish(data, tmp_path_factory.mktemp("on_xla"), TINY, DETERMINISTIC, "--runtime=xla")
