@@ -259,7 +259,8 @@ class Experiment:
         """Answers one question about one media file with the newest checkpoint.
 
         Raises:
-          ValueError: no checkpoint; a missing or broken file.
+          ValueError: no checkpoint, a question of more tokens than the model reads, or a media
+            file that is missing or broken.
         """
         from mirasol.session import Session
 
