@@ -1,6 +1,6 @@
 """What the commands do: check everything, then write, then run.
 
-flags -> gin files -> runtime -> spec -> workdir -> experiment -> tasks -> (first write) run
+flags -> gin files -> spec -> workdir -> parts -> runtime -> rehearsal -> tasks -> (first write) run
 """
 
 from __future__ import annotations
