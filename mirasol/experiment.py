@@ -34,6 +34,9 @@ class TrainingData:
       split: of the tasks.
       shuffle: whether clips are shuffled anew each epoch.
       workers: processes that decode; batches do not depend on their number.
+
+    Raises:
+      ValueError: a number below 1, or stages of which not the last, and it alone, has no end.
     """
 
     stages: Sequence[Stage]
@@ -100,6 +103,9 @@ class Trainer:
       checkpoint_every: steps between checkpoints.
       evaluate_every: steps between evaluations.
       keep: newest checkpoints kept.
+
+    Raises:
+      ValueError: a number is out of range.
     """
 
     steps: int

@@ -38,6 +38,9 @@ class Stage:
       chunk_questions: if given, every chunk of a clip becomes an example of its own, a clip of one
         chunk with so many of the questions whose row names it (`part`, from 1). For learning first
         what a chunk shows, and then when.
+
+    Raises:
+      ValueError: a number is below 1.
     """
 
     task: str
