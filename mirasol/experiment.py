@@ -47,9 +47,11 @@ class TrainingData:
 
     def __post_init__(self) -> None:
         require_positive("TrainingData", batch_size=self.batch_size, workers=self.workers)
-        if not self.stages or self.stages[-1].batches is not None:
+        batches = [stage.batches for stage in self.stages]
+        if [count is None for count in batches] != [False] * (len(batches) - 1) + [True]:
             raise ValueError(
-                "TrainingData.stages needs a last stage without a number of batches: it has no end"
+                f"TrainingData.stages have {batches} batches; every stage but the last must have a "
+                "number of batches, and the last must have none: it has no end"
             )
 
     def unreached(self, steps: int) -> list[str]:
