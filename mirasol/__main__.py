@@ -83,8 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nmirasol: stopped; the same command goes on from what is saved", file=sys.stderr)
         return STOPPED
-    except Exception as error:
-        if os.environ.get(TRACEBACK_VARIABLE) or not _is_for_users(error):
+    except (ValueError, OSError) as error:  # OSError: a path that cannot be, a full disk.
+        if os.environ.get(TRACEBACK_VARIABLE):
             raise
         from mirasol.gin_messages import in_building
 
@@ -154,13 +154,6 @@ def _unknown_flag(command: str, name: str) -> str:
         f"{command} has no flag --{name}{nearest(f'--{name}', known)} "
         f"(it has {', '.join(known)}, --gin.NAME=VALUE)"
     )
-
-
-def _is_for_users(error: Exception) -> bool:
-    if isinstance(error, ValueError | OSError):  # OSError: a path that cannot be, a full disk.
-        return True
-    media = sys.modules.get("mirasol.data.media")  # Not loaded: not raised.
-    return media is not None and isinstance(error, media.MediaError)
 
 
 def _help() -> str:

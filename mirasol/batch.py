@@ -37,6 +37,9 @@ class ExampleShape:
       questions: Q, question-answer pairs that share the encoding of one clip.
       prompt_length: P, tokens; longer questions keep their last P tokens.
       answer_length: R, tokens with the end token.
+
+    Raises:
+      ValueError: a size is below 1.
     """
 
     chunks: int

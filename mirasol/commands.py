@@ -1,6 +1,6 @@
 """What the commands do: check everything, then write, then run.
 
-flags -> gin files -> runtime -> spec -> workdir -> experiment -> tasks -> (first write) run
+flags -> gin files -> spec -> workdir -> parts -> runtime -> rehearsal -> tasks -> (first write) run
 """
 
 from __future__ import annotations
@@ -9,10 +9,15 @@ import dataclasses
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mirasol import workdirs
 from mirasol.gin_files import find, run_name
 from mirasol.spelling import nearest
+
+if TYPE_CHECKING:
+    from mirasol.config import Spec
+    from mirasol.experiment import Experiment
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -129,7 +134,7 @@ def describe(request: Request) -> None:
         raise ValueError("describe needs --gin_file=runs/av_shapes_tiny.gin, say, or --workdir")
 
 
-def _opened(request: Request, command: str):
+def _opened(request: Request, command: str) -> tuple[Path, Experiment]:
     """Returns the workdir and its experiment.
 
     Its config.gin states the experiment, and --gin.NAME=VALUE changes that for this call alone.
@@ -146,7 +151,7 @@ def _opened(request: Request, command: str):
     return workdir, experiment
 
 
-def _load(files: Sequence[str], bindings: Sequence[str]):
+def _load(files: Sequence[str], bindings: Sequence[str]) -> Spec:
     from mirasol import config  # Not at the top: its root imports torch.
 
     return config.load(files, bindings)

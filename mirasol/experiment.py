@@ -34,6 +34,9 @@ class TrainingData:
       split: of the tasks.
       shuffle: whether clips are shuffled anew each epoch.
       workers: processes that decode; batches do not depend on their number.
+
+    Raises:
+      ValueError: a number below 1, or stages of which not the last, and it alone, has no end.
     """
 
     stages: Sequence[Stage]
@@ -44,9 +47,11 @@ class TrainingData:
 
     def __post_init__(self) -> None:
         require_positive("TrainingData", batch_size=self.batch_size, workers=self.workers)
-        if not self.stages or self.stages[-1].batches is not None:
+        batches = [stage.batches for stage in self.stages]
+        if [count is None for count in batches] != [False] * (len(batches) - 1) + [True]:
             raise ValueError(
-                "TrainingData.stages needs a last stage without a number of batches: it has no end"
+                f"TrainingData.stages have {batches} batches; every stage but the last must have a "
+                "number of batches, and the last must have none: it has no end"
             )
 
     def unreached(self, steps: int) -> list[str]:
@@ -100,6 +105,9 @@ class Trainer:
       checkpoint_every: steps between checkpoints.
       evaluate_every: steps between evaluations.
       keep: newest checkpoints kept.
+
+    Raises:
+      ValueError: a number is out of range.
     """
 
     steps: int
@@ -259,7 +267,8 @@ class Experiment:
         """Answers one question about one media file with the newest checkpoint.
 
         Raises:
-          ValueError: no checkpoint; a missing or broken file.
+          ValueError: no checkpoint, a question of more tokens than the model reads, or a media
+            file that is missing or broken.
         """
         from mirasol.session import Session
 

@@ -53,8 +53,8 @@ def run_name(names: list[str]) -> str:
 
     An overlay changes a run, and does not name it.
     """
-    runs = [name for name in names if Path(name).parent.name != OVERLAYS]
-    return Path((runs or names)[-1]).stem
+    naming = [name for name in names if Path(name).parent.name != OVERLAYS]
+    return Path((naming or names)[-1]).stem
 
 
 def _nearest_file(name: str) -> str:

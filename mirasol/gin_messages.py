@@ -75,9 +75,7 @@ def in_building(error: Exception) -> str:
 
 def in_syntax(error: SyntaxError) -> str:
     """Returns what the parser of gin files found wrong."""
-    found = re.search(
-        r"<ast\.\w+ object.*?Failed to parse token '(.*?)'", str(error.msg), re.DOTALL
-    )
+    found = _NO_LITERAL.search(str(error.msg))
     if found:
         word = found[1]
         literals = {literal.lower(): literal for literal in ("True", "False", "None")}

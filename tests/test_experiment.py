@@ -21,3 +21,9 @@ def test_the_line_about_such_a_stage_says_why():
         "stage 3 of 3 (task 'joint') is not reached: the stages before it take 450 batches, "
         "and TRAIN_STEPS is 450"
     )
+
+
+@pytest.mark.parametrize("batches", [[], [300], [None, None], [None, 300]])
+def test_the_last_stage_and_it_alone_has_no_end(batches):
+    with pytest.raises(ValueError, match=r"TrainingData\.stages have \[.*\] batches"):
+        TrainingData(stages=[Stage("parts", batches=count) for count in batches], batch_size=2)

@@ -58,8 +58,8 @@ OPTIONAL_LIBRARIES = {"tqdm", "tensorboardX"}
 # Library -> the only places that may import it.
 HOMES = {
     "gin": ("mirasol/config.py",),
-    "tensorflow": ("mirasol/data/", "mirasol/evaluation/", "tasks/"),
-    "seqio": ("mirasol/data/", "mirasol/evaluation/", "tasks/"),
+    "tensorflow": ("mirasol/data/", "tasks/"),
+    "seqio": ("mirasol/data/", "tasks/"),
 }
 
 

@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
         ("seed", "seed of everything drawn"),
     ):
         parser.add_argument(f"--{size}", type=int, help=f"{text} (default: the variant's)")
-    parser.add_argument("--root", type=Path, default=data_root(), help="folder of the data sets")
+    parser.add_argument("--root", type=Path, help="folder of the data sets (default: MIRASOL_DATA)")
     parser.add_argument("--processes", type=int, help="default: one for each core")
     given = vars(parser.parse_args(arguments))
     name, root, processes = given.pop("name"), given.pop("root"), given.pop("processes")
@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         spec = dataclasses.replace(
             variant(name), **{size: value for size, value in given.items() if value is not None}
         )
-        folder = ensure_made(spec, root, processes)
+        folder = ensure_made(spec, root or data_root(), processes)
         made = json.loads((folder / "set.json").read_text(encoding="utf-8"))["spec"]
         differing = [
             name for name, value in dataclasses.asdict(spec).items() if made[name] != value

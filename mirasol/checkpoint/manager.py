@@ -39,6 +39,9 @@ class CheckpointManager:
     Args:
       directory: of the checkpoints; made by the first save.
       keep: how many of the newest checkpoints stay.
+
+    Raises:
+      ValueError: keep is below 1.
     """
 
     def __init__(self, directory: str | Path, keep: int = 2):

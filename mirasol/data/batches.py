@@ -21,7 +21,6 @@ from torch.utils.data import IterableDataset, get_worker_info
 from mirasol.batch import Batch, ExampleShape
 from mirasol.data import source
 from mirasol.data.converter import Converter
-from mirasol.data.media import MediaError
 from mirasol.data.references import ClipReference, draw_questions
 from mirasol.numbers import require_positive
 
@@ -39,6 +38,9 @@ class Stage:
       chunk_questions: if given, every chunk of a clip becomes an example of its own, a clip of one
         chunk with so many of the questions whose row names it (`part`, from 1). For learning first
         what a chunk shows, and then when.
+
+    Raises:
+      ValueError: a number is below 1.
     """
 
     task: str
@@ -86,7 +88,7 @@ class Batches(IterableDataset, abc.ABC):
             for index, make in enumerate(self._thunks()):
                 if index % workers == worker:
                     yield make()
-        except (MediaError, ValueError) as error:
+        except ValueError as error:
             yield Failure(error)
 
 

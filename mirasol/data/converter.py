@@ -20,7 +20,7 @@ from mirasol.data.references import ClipReference, Question, draw_questions
 from mirasol.data.spectrogram import LogMel
 from mirasol.data.vocabulary import ByteVocabulary, Vocabulary
 
-# The frames of a chunk that the clip just misses are still asked for within it.
+# Of a chunk that ends after the clip does, the frames beyond are those of this much before its end.
 _LAST_S = 1e-3
 
 Example = dict[str, np.ndarray]

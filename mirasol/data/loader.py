@@ -39,7 +39,7 @@ class BatchStream(Generic[Item]):
     and with the clips that those keep decoded: starting a process costs seconds.
 
     Raises, from `next`:
-      MediaError, ValueError: as raised in the worker.
+      ValueError: as raised in the worker; MediaError is one.
       WorkerDiedError: a worker process is gone.
     """
 

@@ -23,7 +23,7 @@ _SOUND_LEAD_S = 0.25
 _SOUND_JITTER_S = 0.02
 
 
-class MediaError(Exception):
+class MediaError(ValueError):
     """A media file that is missing, broken, or does not hold what an annotation asks of it.
 
     Attributes:

@@ -23,13 +23,11 @@ def remarks(converter: Converter, video: Path, question: str) -> list[str]:
         _, end_s = media.span(None, None)
         has_pictures, has_sound = media.video_end_s > 0, media.audio_end_s > 0
     wanted = {"pictures": converter.video, "sound": converter.audio}
-    there = {"pictures": has_pictures, "sound": has_sound}
-    used = [f"the {kind}" for kind in wanted if wanted[kind] and there[kind]]
-    lines = [
-        f"no {kind} in {video}: answered from {''.join(used) or 'the question'} alone"
-        for kind in wanted
-        if wanted[kind] and not there[kind]
-    ]
+    found = {"pictures": has_pictures, "sound": has_sound}
+    used = [kind for kind in wanted if wanted[kind] and found[kind]]
+    missing = [kind for kind in wanted if wanted[kind] and not found[kind]]
+    rest = f"the {used[0]}" if used else "the question"
+    lines = [f"no {kind} in {video}: answered from {rest} alone" for kind in missing]
     window_s = converter.window_s
     if used and window_s is not None and end_s - window_s > window_s / converter.shape.frames:
         lines.append(f"answered from the first {window_s:.4g} s of {end_s:.4g} s")

@@ -36,6 +36,10 @@ class LogMel:
       window_s: length of a window, s.
       low_hz, high_hz: outer edges of the bands; high_hz None means half the sample rate.
       mean_db, std_db: subtracted, then divided by.
+
+    Raises:
+      ValueError: a window of under two samples, a deviation not above 0, or bands that do not fit
+        the sample rate.
     """
 
     def __init__(

@@ -48,6 +48,9 @@ class Beam(Strategy):
       width: Z.
       length_penalty: 0 favours short answers, 1 compares the means over tokens. The paper does not
         state how it decodes.
+
+    Raises:
+      ValueError: a width below 1, or a length_penalty that is below 0 or not finite.
     """
 
     width: int = 4

@@ -73,6 +73,9 @@ class Sampling(Strategy):
         (nucleus sampling, arXiv 1904.09751), of the distribution that top_k has left; None leaves
         all.
       seed: 0 to 2^64 - 1.
+
+    Raises:
+      ValueError: a number is out of range.
     """
 
     temperature: float = 1.0

@@ -66,6 +66,9 @@ class LatentModel(nn.Module):
         probability, rather than each token by itself; the paper does not state which.
       window: how many chunks a block looks at, the current one included; None: all. The paper
         states none. Through the blocks h_t still reaches layers * (window - 1) chunks back.
+
+    Raises:
+      ValueError: a mask_ratio outside [0, 1), or a window below 1.
     """
 
     def __init__(

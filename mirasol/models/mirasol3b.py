@@ -189,7 +189,7 @@ class Mirasol(nn.Module):
         return self.text_decoder.score(memory, batch.prompt_BQP, options_BQOR)
 
     def _tokens(self, encoder: nn.Module, media: torch.Tensor, modality: int) -> torch.Tensor:
-        # Those of absent media are made all the same, for fixed shapes; every Combiner zeroes them.
+        # Those of absent media are made all the same, for fixed shapes; every Combiner blanks them.
         tokens_BTND = encoder(media.flatten(0, 1)).unflatten(0, media.shape[:2])
         return tokens_BTND + self.modality_2D[modality]
 

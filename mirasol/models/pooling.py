@@ -23,6 +23,9 @@ class MeanPoolCombiner(ChunkCombiner):
 
     Args:
       out_tokens: M.
+
+    Raises:
+      ValueError: out_tokens is below 1.
     """
 
     def __init__(self, *, out_tokens: int = 32):
@@ -49,6 +52,9 @@ class NoCombiner(ChunkCombiner):
 
     Args:
       out_tokens: N, what the encoders make of a chunk together; LatentModel.tokens must be equal.
+
+    Raises:
+      ValueError: out_tokens is below 1.
     """
 
     def __init__(self, *, out_tokens: int):

@@ -18,12 +18,12 @@ def sincos_positions(
     What is left over of the width stays zero.
 
     Args:
-      coordinates_NX: N points, in input units (frames, px, bands, chunks).
+      coordinates_NX: [..., X], points in input units (frames, px, columns, chunks, tokens).
       width: D.
       max_period: tau.
 
     Returns:
-      float32 [N, D].
+      float32 [..., D].
 
     Raises:
       ValueError: the width has no room for one sine and cosine a coordinate.
@@ -50,10 +50,16 @@ def chunk_positions(x_BTXD: torch.Tensor) -> torch.Tensor:
 
 
 def grid_centres(sizes: tuple[int, ...], strides: tuple[int, ...]) -> torch.Tensor:
-    """Returns the centres of a grid of tubes in input coordinates, float32 [N, X].
+    """Returns the centres of the patches that tile an array, in its coordinates, row-major.
 
-    `sizes` counts tubes along each axis, `strides` is a tube's extent (tubes do not overlap):
-    the first centre of an axis with stride 4 is at 1.5, between samples 1 and 2.
+    The first centre along an axis cut every 4 samples is at 1.5, between samples 1 and 2.
+
+    Args:
+      sizes: how many patches lie along each of the X axes.
+      strides: how long a patch is along each.
+
+    Returns:
+      float32 [N, X].
     """
     axes = [
         torch.arange(size, dtype=torch.float32) * stride + (stride - 1) / 2

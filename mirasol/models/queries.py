@@ -24,6 +24,9 @@ class ClsCombiner(Combiner):
       out_tokens: M, CLS tokens.
       earlier_chunks: whether tokens of earlier chunks are seen.
       dropout: probability.
+
+    Raises:
+      ValueError: out_tokens is below 1.
     """
 
     def __init__(
@@ -110,6 +113,9 @@ class PerceiverCombiner(ChunkCombiner):
       heads: K.
       out_tokens: M, latents.
       dropout: probability, on both residual branches.
+
+    Raises:
+      ValueError: layers or out_tokens is below 1.
     """
 
     def __init__(

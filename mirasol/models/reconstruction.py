@@ -101,6 +101,9 @@ class VideoReconstruction(Reconstruction):
       frame_step: which frames are kept; must divide the chunk's frames.
       patch: rows and columns of a patch of the small frame; must divide its size.
       next_chunk: whether h_t predicts chunk t + 1 rather than t (the paper is ambiguous).
+
+    Raises:
+      ValueError: a size below 1, or one that does not divide what it must.
     """
 
     positions_ND: torch.Tensor
@@ -175,6 +178,9 @@ class AudioReconstruction(Reconstruction):
       patch: columns and mel bins of a patch of the small spectrogram; times `shrink` they must
         divide the spectrogram's.
       next_chunk: whether h_t predicts chunk t + 1 rather than t (the paper is ambiguous).
+
+    Raises:
+      ValueError: a size below 1, or one that does not divide what it must.
     """
 
     positions_ND: torch.Tensor

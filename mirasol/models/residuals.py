@@ -14,6 +14,9 @@ class DropPath(nn.Module):
 
     Args:
       rate: probability of dropping, in [0, 1). At 0 no random number is drawn.
+
+    Raises:
+      ValueError: the rate is not in [0, 1).
     """
 
     def __init__(self, rate: float = 0.0):

@@ -64,6 +64,9 @@ class TokenTuringCombiner(Combiner):
         they are read and written, which the memory then holds. TTM has none; BLIP-3-Video (arXiv
         2410.16267) found it crucial for long videos; Mirasol3B does not state it.
       dropout: probability, in the transformer.
+
+    Raises:
+      ValueError: a number of layers, tokens or units is below 1.
     """
 
     def __init__(

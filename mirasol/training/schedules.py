@@ -24,6 +24,9 @@ class WarmupCosine(Schedule):
       warmup_steps: steps of the linear part.
       total_steps: the step at which the floor is reached.
       floor: lowest rate at the end, as a share of the peak.
+
+    Raises:
+      ValueError: a peak that is not above 0, or more steps of warm-up than steps in all.
     """
 
     def __init__(self, *, peak: float, warmup_steps: int, total_steps: int, floor: float = 0.0):

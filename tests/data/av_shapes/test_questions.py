@@ -168,10 +168,8 @@ def test_levels_of_questions():
     assert levels["what shape is the red one"] == (1 / 3, 1)
     assert levels["what sound comes last"] == (1 / 4, 1 / 2)
     assert levels["what sound comes with the blue one"] == (1 / 4, 1 / 2)
-    assert levels["what colour comes after the red one"] == (
-        1 / 3,
-        1 / 2,
-    )  # Not red: blue or green.
+    # Not red: blue or green, once each.
+    assert levels["what colour comes after the red one"] == (1 / 3, 1 / 2)
     assert levels["what way comes after the red one"] == (1 / 4, 0)
 
 
