@@ -164,11 +164,8 @@ class Experiment:
           ValueError: sizes that no part can have; a vocabulary of more pieces than the decoder.
         """
         torch.manual_seed(self.trainer.seed)
-        try:
-            with torch.device(device):
-                model = self.model()
-        except (TypeError, ArithmeticError, RuntimeError) as error:  # 0 heads, a width below 0.
-            raise ValueError(f"cannot be built with these values: {error}") from error
+        with torch.device(device):
+            model = self.model()
         pieces, room = self.converter.vocabulary.size, model.text_decoder.vocab_size
         if pieces > room:
             raise ValueError(

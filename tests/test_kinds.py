@@ -98,8 +98,8 @@ def test_a_run_names_the_parameter_what_it_got_and_what_is_allowed(flag, message
 @pytest.mark.parametrize(
     ("flag", "named"),
     [
-        ("HEADS = 0", "cannot be built with these values"),
-        ("WIDTH = -96", "-96"),
+        ("HEADS = 0", r"heads is 0; it must be"),
+        ("WIDTH = -96", r"width is -96; it must be"),
         ("SHRINK = 3", "shrink 3"),
         ("AdamW.betas = (2.0, 0.9)", "2.0"),
         ("Trainer.clip_norm = 0", "Trainer.clip_norm is 0"),

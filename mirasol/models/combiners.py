@@ -5,7 +5,7 @@ queries.py (CLS tokens, Perceiver resampler), token_turing.py (Token Turing Mach
 (no Combiner; and means, which are not in the paper).
 
 A token that is not valid leaves its place, not its content: every Combiner sets it to zeros, and
-the transformer, which makes its outputs of the last tokens' places, to the number of the place.
+the transformer, which makes its outputs of the last tokens' places, to the place's fixed position.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ class TransformerCombiner(Combiner):
         """
         require_tokens("TransformerCombiner", self.out_tokens, tokens_BTND.shape[2])
         combine = self._over_chunks if self.earlier_chunks else self._chunk_alone
-        y_BTND = combine(number_invalid(tokens_BTND, valid_BTN), valid_BTN)
+        y_BTND = combine(position_invalid(tokens_BTND, valid_BTN), valid_BTN)
         return y_BTND[:, :, -self.out_tokens :]
 
     def start(
@@ -146,7 +146,7 @@ class TransformerCombiner(Combiner):
         if state is None:
             return self(tokens_BND[:, None], valid_BN[:, None])[:, 0], None
         require_tokens("TransformerCombiner", self.out_tokens, tokens_BND.shape[1])
-        return self._go_on(number_invalid(tokens_BND, valid_BN), valid_BN, state)
+        return self._go_on(position_invalid(tokens_BND, valid_BN), valid_BN, state)
 
     def _chunk_alone(self, tokens_BTND: torch.Tensor, valid_BTN: torch.Tensor) -> torch.Tensor:
         mask = look_at_valid(valid_BTN.flatten(0, 1))
@@ -178,7 +178,7 @@ def zero_invalid(tokens: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
     return tokens.masked_fill(~valid[..., None], 0.0)
 
 
-def number_invalid(tokens: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+def position_invalid(tokens: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
     """Returns the tokens [..., N, D] with fixed positions 0 to N - 1 where `valid` is false."""
     N, D = tokens.shape[-2:]
     position_ND = sincos_positions(torch.arange(N, device=tokens.device)[:, None], D)

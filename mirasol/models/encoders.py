@@ -19,6 +19,7 @@ from torch import nn
 from mirasol.models.patches import PatchGrid
 from mirasol.models.transformer import Transformer
 from mirasol.models.tubes import Tube, TubeTokens
+from mirasol.numbers import require_positive
 
 
 class VideoEncoder(nn.Module):
@@ -59,6 +60,7 @@ class VideoEncoder(nn.Module):
         transformer: Transformer | None = None,
     ):
         super().__init__()
+        require_positive("VideoEncoder", width=width, out_width=out_width)
         self.patches = PatchGrid((chunk_frames, image_size, image_size), tubelet, 3, width)
         self.transformer = _vit("VideoEncoder", width, layers, heads, dropout, transformer)
         self.out = nn.Linear(width, out_width)
@@ -110,6 +112,7 @@ class TubeVideoEncoder(nn.Module):
         transformer: Transformer | None = None,
     ):
         super().__init__()
+        require_positive("TubeVideoEncoder", width=width, out_width=out_width)
         if not tubes:
             raise ValueError("TubeVideoEncoder.tubes is empty; give it at least one Tube")
         extents = (chunk_frames, image_size, image_size)
@@ -161,6 +164,7 @@ class AudioEncoder(nn.Module):
         transformer: Transformer | None = None,
     ):
         super().__init__()
+        require_positive("AudioEncoder", width=width, out_width=out_width)
         self.patches = PatchGrid((chunk_bands, mel_bins), patch, 1, width)
         self.transformer = _vit("AudioEncoder", width, layers, heads, dropout, transformer)
         self.out = nn.Linear(width, out_width)

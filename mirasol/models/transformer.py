@@ -16,6 +16,7 @@ from torch.nn import functional
 from mirasol.models.chunk_masks import ChunkMasks
 from mirasol.models.recomputation import recomputed
 from mirasol.models.residuals import DropPath, Gate, NoGate
+from mirasol.numbers import require_positive
 
 KeysValues = tuple[torch.Tensor, torch.Tensor]
 """What a layer looks at, projected: two tensors [B, K, N, D / K]."""
@@ -67,10 +68,14 @@ class Attention(nn.Module):
       width: D of queries and outputs.
       heads: K; must divide the width.
       context_width: width of keys and values where they come from elsewhere.
+
+    Raises:
+      ValueError: a size is not above 0, or the heads do not divide the width.
     """
 
     def __init__(self, width: int, heads: int, context_width: int | None = None):
         super().__init__()
+        require_positive("Attention", width=width, heads=heads, context_width=context_width)
         if width % heads:
             raise ValueError(f"width {width} is not a multiple of {heads} heads")
         self.heads = heads
@@ -199,7 +204,7 @@ class Transformer(nn.Module):
         one; as we understand TubeViT, a single block, the first above the frozen ones.
 
     Raises:
-      ValueError: drop_path is not in [0, 1), or there is no block of a number in gated_blocks.
+      ValueError: a size is not above 0, drop_path is not in [0, 1), or there is no block of a number in gated_blocks.
     """
 
     def __init__(
@@ -214,6 +219,7 @@ class Transformer(nn.Module):
         gated_blocks: Sequence[int] = (),
     ):
         super().__init__()
+        require_positive("Transformer", width=width, layers=layers, heads=heads)
         if not 0.0 <= drop_path < 1.0:
             raise ValueError(f"Transformer.drop_path is {drop_path}; it must be in [0, 1)")
         if not set(gated_blocks) <= set(range(layers)):
