@@ -1,8 +1,8 @@
 """WordNet and English lemmas through NLTK, for WUPS.
 
-Neither the dictionary nor the tagger comes with this package: MIRASOL_WORDNET names a folder with
-WordNet's own files (`data.noun`, `index.noun`, ...), without it NLTK looks for what its downloader
-has fetched. MIRASOL_WORDNET=none leaves WUPS out.
+Neither the dictionary nor the tagger comes with this package: NLTK's downloader fetches both, and
+NLTK finds them. MIRASOL_WORDNET names a folder of NLTK data besides those that NLTK looks in
+(`corpora/wordnet`, `taggers/averaged_perceptron_tagger_eng`). MIRASOL_WORDNET=none leaves WUPS out.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class WordNet(Lexicon):
     the word's Porter stem if WordNet knows that one, and else to the word itself, in lower case.
 
     Args:
-      folder: of WordNet's dictionary files; None: where NLTK finds its corpus.
+      folder: of NLTK data, before those that NLTK looks in; None: these alone.
       tagger: a text's words -> (word, Penn tag); None: NLTK's perceptron tagger.
 
     Raises:
@@ -48,7 +48,9 @@ class WordNet(Lexicon):
             raise NoWordNetError(
                 f"WUPS needs NLTK: pip install 'mirasol[wups]', or set {VARIABLE}={WITHOUT}"
             ) from None
-        self._dictionary = _dictionary(nltk, folder)
+        if folder is not None and str(folder) not in nltk.data.path:
+            nltk.data.path.insert(0, str(folder))
+        self._dictionary = _dictionary(nltk)
         self._tokenise = nltk.tokenize.NLTKWordTokenizer().tokenize
         self._tag = tagger or _tagger(nltk)
         self._stem = nltk.stem.PorterStemmer().stem
@@ -96,32 +98,31 @@ def wordnet_or_none() -> WordNet | None:
     return WordNet(Path(value).expanduser() if value else None)
 
 
-def _dictionary(nltk: Any, folder: Path | None) -> Any:
+def _dictionary(nltk: Any) -> Any:
     from nltk.corpus.reader.wordnet import WordNetCorpusReader
+    from nltk.corpus.util import LazyCorpusLoader
 
+    dictionary = LazyCorpusLoader("wordnet", WordNetCorpusReader, None)
     try:
-        if folder is None:
-            nltk.data.find("corpora/wordnet.zip")
-            nltk.corpus.wordnet.ensure_loaded()
-            return nltk.corpus.wordnet
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # It misses the tables of other languages.
-            return WordNetCorpusReader(str(folder), None)
+            dictionary.ensure_loaded()
     except (LookupError, OSError):
-        where = f"in {folder}" if folder else "among NLTK's data"
-        raise NoWordNetError(
-            f"no WordNet {where}: set {VARIABLE} to the folder that holds its data.noun, or run "
-            f"python -m nltk.downloader wordnet, or set {VARIABLE}={WITHOUT} to leave WUPS out"
-        ) from None
+        raise _missing(nltk, "WordNet", "wordnet") from None
+    return dictionary
 
 
 def _tagger(nltk: Any) -> Any:
     try:
         nltk.data.find("taggers/averaged_perceptron_tagger_eng/")
-    except LookupError:
-        raise NoWordNetError(
-            "WUPS finds lemmas by NLTK's tagger, which is not among NLTK's data: run "
-            "python -m nltk.downloader averaged_perceptron_tagger_eng, or set "
-            f"{VARIABLE}={WITHOUT} to leave WUPS out"
-        ) from None
+    except (LookupError, OSError):
+        raise _missing(nltk, "tagger", "averaged_perceptron_tagger_eng") from None
     return nltk.pos_tag
+
+
+def _missing(nltk: Any, what: str, name: str) -> NoWordNetError:
+    return NoWordNetError(
+        f"WUPS needs NLTK's {what}, which is in none of {', '.join(nltk.data.path) or 'no folder'}: "
+        f"run python -m nltk.downloader {name}, or set {VARIABLE} to a folder of NLTK data that "
+        f"holds it, or {VARIABLE}={WITHOUT} to leave WUPS out"
+    )
