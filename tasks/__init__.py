@@ -3,3 +3,4 @@
 from mirasol.tasks import av_shapes as av_shapes
 from mirasol.tasks import question_answering as question_answering
 from mirasol.tasks import sounds as sounds
+from mirasol.tasks import suites as suites  # Of tasks above.

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -74,8 +76,10 @@ def tag(words):
 def lexicon(folder):
     made = WordNet(folder, tagger=tag)
     yield made
-    for file in made._dictionary._data_file_map.values():  # NLTK leaves them open.
-        file.close()
+    with warnings.catch_warnings():  # NLTK leaves its files open.
+        warnings.simplefilter("ignore", ResourceWarning)
+        made._dictionary._data_file_map.clear()
+        gc.collect()
 
 
 def test_similarities_are_wu_and_palmers(lexicon):
