@@ -23,6 +23,15 @@ def word_answers(targets: Rows, predictions: Sequence[str]) -> dict[str, float]:
     return scores | accuracy_by_style(targets, predictions)
 
 
+def referenced_answers(targets: Rows, predictions: Sequence[str]) -> dict[str, float]:
+    """Returns what `word_answers` does, an answer that equals a further reference being right."""
+    rows = [
+        {**row, "answer": _best_reference(row, prediction)}
+        for row, prediction in zip(targets, predictions, strict=True)
+    ]
+    return word_answers(rows, predictions)
+
+
 def activitynet_answers(targets: Rows, predictions: Sequence[str]) -> dict[str, float]:
     """Returns exact match overall, per type, and of Free.
 
@@ -66,6 +75,11 @@ def chosen_option(row: Mapping[str, Any], prediction: str) -> int:
 def letter_and_type(row: Mapping[str, Any]) -> tuple[str, str]:
     """Returns the groups of a NExT-QA question: "CW" counts in C, too."""
     return row["type"][0], row["type"]
+
+
+def _best_reference(row: Mapping[str, Any], prediction: str) -> str:
+    answers = [str(row["answer"]), *row.get("references", ())]
+    return next((each for each in answers if normalise(each) == normalise(prediction)), answers[0])
 
 
 def _activitynet_groups(row: Mapping[str, Any]) -> list[str]:

@@ -121,8 +121,9 @@ def _tagger(nltk: Any) -> Any:
 
 
 def _missing(nltk: Any, what: str, name: str) -> NoWordNetError:
+    folders = ", ".join(nltk.data.path) or "no folder"
     return NoWordNetError(
-        f"WUPS needs NLTK's {what}, which is in none of {', '.join(nltk.data.path) or 'no folder'}: "
+        f"WUPS needs NLTK's {what}, which is in none of {folders}: "
         f"run python -m nltk.downloader {name}, or set {VARIABLE} to a folder of NLTK data that "
         f"holds it, or {VARIABLE}={WITHOUT} to leave WUPS out"
     )

@@ -1,6 +1,6 @@
 """The lexicon on NLTK, with a small made-up dictionary in WordNet's own file format.
 
-    thing > animal > bird > owl, gull;  thing > tool > saw;  the verb "hoot"
+thing > animal > bird > owl, gull;  thing > tool > saw;  the verb "hoot"
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """WUPS against its definition computed another way, on a small made-up taxonomy.
 
-    thing (1) > animal (2) > bird (3) > owl, gull (4)
-                           > fish (3) > eel (4)
-              > tool (2)   > saw (3)
-    A word's synset is the first of those it is listed with; "zzz" and "of" have none.
+thing (1) > animal (2) > bird (3) > owl, gull (4)
+                       > fish (3) > eel (4)
+          > tool (2)   > saw (3)
+A word's synset is the first of those it is listed with; "zzz" and "of" have none.
 """
 
 from __future__ import annotations

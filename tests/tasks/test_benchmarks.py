@@ -144,9 +144,7 @@ REPORTED_SPLIT = {"epic_sounds": "validation", "kinetics_sounds": "validation"}
 
 def test_options_are_scored(service, converter, model, evaluation, tmp_path):
     choose = Chooser(model.eval().score, converter.vocabulary)
-    scores = evaluated(
-        service, converter, model, tmp_path, "nextqa_mc", evaluation, choose=choose
-    )
+    scores = evaluated(service, converter, model, tmp_path, "nextqa_mc", evaluation, choose=choose)
     assert scores["num_no_option"] == 0
     submitted = json.loads((tmp_path / "nextqa_mc-reported-submission.json").read_text())
     assert len(submitted) == 8
@@ -210,8 +208,7 @@ def test_a_choice_is_the_likeliest_option_by_the_models_own_score(converter, mod
         likeliest = max(range(5), key=lambda k: question.scores[k])
         assert question.text == question.question.row["options"][likeliest]
         alone = [
-            converter.vocabulary.encode(option) + [1]
-            for option in question.question.row["options"]
+            converter.vocabulary.encode(option) + [1] for option in question.question.row["options"]
         ]
         longest = max(map(len, alone))
         ids = torch.tensor([ids + [0] * (longest - len(ids)) for ids in alone])

@@ -10,6 +10,7 @@ default) or `error`.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,14 +43,16 @@ class Benchmark:
 
     Attributes:
       name: of the task; its folder is of that name under the data root.
-      files: of each split, the annotation files that it needs; alternatives are separated by "|".
+      files: of each split, the annotation files that it needs, as patterns; alternatives are
+        separated by "|".
       origin: the project that publishes the files.
       media: what the media files are called, for people.
       read: (folder, split, problems) -> rows.
       reported: the split on which scores are reported; "" for a set that is only trained on.
-      grouped: whether questions about one clip are gathered; else each row is a clip, read as it is
-        needed, however long the file is.
+      grouped: whether all questions about one clip are gathered; else only those that follow one
+        another, and the clips are read as they are needed, however long the file is.
       folder_name: where the set shares another's folder.
+      locate: returns the set's folder, where that is not below the data root.
       classes: (folder) -> the names of the classes, of a set of classes.
     """
 
@@ -61,11 +64,14 @@ class Benchmark:
     reported: str = ""
     grouped: bool = True
     folder_name: str = ""
+    locate: Callable[[], Path] | None = None
     classes: Callable[[Path], list[str]] | None = None
 
     @property
     def folder(self) -> Path:
         """Where the set lies: `MIRASOL_DATA/<name>`."""
+        if self.locate is not None:
+            return self.locate()
         return data_root() / (self.folder_name or self.name)
 
     @property
@@ -87,7 +93,7 @@ class Benchmark:
         """Raises AnnotationError, in one line, if an annotation file of the split is not there."""
         for alternatives in self.files[split]:
             names = alternatives.split("|")
-            if not any((self.folder / name).is_file() for name in names):
+            if not any(next(self.folder.glob(name), None) for name in names):
                 raise AnnotationError(
                     f"{self.name}, split {split!r}: no file {' or '.join(names)} in {self.folder} "
                     f"(MIRASOL_DATA/{self.folder.name}); it comes from {self.origin}; the media "
@@ -158,7 +164,7 @@ class SplitReader:
         self.report = report = Report(bad=problems.lines)
         pairs = self._placed(problems, report)
         yielded = 0
-        for clip in _gathered(pairs) if self.benchmark.grouped else _single(pairs):
+        for clip in _gathered(pairs) if self.benchmark.grouped else _in_turn(pairs):
             yielded += 1
             yield clip
         report.rows, report.bad_rows = problems.rows, problems.bad
@@ -204,15 +210,21 @@ class SplitReader:
 
 def _gathered(pairs: Iterator[tuple[str, Place, dict[str, Any]]]) -> Iterator[ClipReference]:
     clips: dict[tuple[str, float | None, float | None], list[dict[str, Any]]] = {}
-    for path, place, row in pairs:
-        clips.setdefault((path, place.start_s, place.end_s), []).append(row)
+    for pair in pairs:
+        clips.setdefault(_span(pair), []).append(pair[2])
     for (path, start_s, end_s), rows in clips.items():
         yield _clip(path, start_s, end_s, rows)
 
 
-def _single(pairs: Iterator[tuple[str, Place, dict[str, Any]]]) -> Iterator[ClipReference]:
-    for path, place, row in pairs:
-        yield _clip(path, place.start_s, place.end_s, [row])
+def _in_turn(pairs: Iterator[tuple[str, Place, dict[str, Any]]]) -> Iterator[ClipReference]:
+    """Gathers only questions that follow one another, so that nothing is kept."""
+    for (path, start_s, end_s), members in itertools.groupby(pairs, key=_span):
+        yield _clip(path, start_s, end_s, [row for _, _, row in members])
+
+
+def _span(pair: tuple[str, Place, dict[str, Any]]) -> tuple[str, float | None, float | None]:
+    path, place, _ = pair
+    return path, place.start_s, place.end_s
 
 
 def _clip(

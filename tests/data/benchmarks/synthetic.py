@@ -128,8 +128,7 @@ def nextqa_oe(folder: Path) -> Media:
 def vggsound(folder: Path) -> Media:
     labels = ["kettle singing", "drums, distant", "gull crying"]
     rows = [
-        ["-_madeup0" + str(i), 7 * i, labels[i % 3], "test" if i % 2 else "train"]
-        for i in range(6)
+        ["-_madeup0" + str(i), 7 * i, labels[i % 3], "test" if i % 2 else "train"] for i in range(6)
     ]
     write_csv(folder / "vggsound.csv", rows)
     names = [(split, f"{ytid}_{start:06d}.mp4") for ytid, start, _, split in rows]

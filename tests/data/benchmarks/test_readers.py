@@ -128,9 +128,7 @@ def test_nextqa_options_stay_what_they_are(root):
     assert second.answer == "none"
     assert second.row["answer_index"] == 1
     assert second.row["options"] == ["hums", "none", "paints kites", "naps", "waves"]
-    assert second.prompt == (
-        "why did clown 1 stop? options: hums; none; paints kites; naps; waves"
-    )
+    assert second.prompt == ("why did clown 1 stop? options: hums; none; paints kites; naps; waves")
     assert [each.type for each in questions] == ["CW", "CH", "TN", "TN", "TC", "DC", "DL", "DO"]
     assert questions_of("nextqa_mc_question", "validation")[1].prompt == "why did clown 1 stop"
 
@@ -169,9 +167,7 @@ def test_open_questions_may_share_an_id_in_training_alone(root):
     text = (folder / "train.csv").read_text().replace("880000", "880001")
     (folder / "val.csv").write_text(text)
     _, report = clips_of("nextqa_oe", "validation")
-    assert report.bad == [
-        "val.csv row 10: its id '880001_0' stands already in val.csv row 1"
-    ]
+    assert report.bad == ["val.csv row 10: its id '880001_0' stands already in val.csv row 1"]
 
 
 def test_vggsound_reads_both_of_its_files(root):
