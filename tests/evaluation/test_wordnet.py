@@ -120,7 +120,7 @@ def test_what_is_not_there_is_named(monkeypatch, folder, tmp_path):
     monkeypatch.setattr(nltk.data, "path", [])
     with pytest.raises(NoWordNetError, match=rf"WordNet, which is in none of {tmp_path}: run"):
         WordNet(tmp_path, tagger=tag)
-    with pytest.raises(NoWordNetError, match="nltk.downloader averaged_perceptron_tagger_eng"):
+    with pytest.raises(NoWordNetError, match=r"nltk.downloader averaged_perceptron_tagger_eng"):
         WordNet(folder)
 
 

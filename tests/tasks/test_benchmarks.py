@@ -34,6 +34,10 @@ SHAPE = ExampleShape(
     prompt_length=24,
     answer_length=12,
 )
+TRAINED = (
+    *synthetic.SETS,
+    *("webvid", "howto100m", "internvid", "valor", "vast", "pretraining", "manifest"),
+)
 METRIC = {
     "nextqa_oe": "accuracy/C",
     "nextqa_mc": "accuracy/T",
@@ -43,7 +47,27 @@ METRIC = {
     "kinetics_sounds": "mean_class_accuracy",
 }
 # EPIC-Sounds wants a score for every class.
-SUBMITTED = {name: "json" for name in synthetic.SETS} | {"vggsound": "csv", "epic_sounds": None}
+SUBMITTED = dict.fromkeys(synthetic.SETS, "json") | {"vggsound": "csv", "epic_sounds": None}
+
+
+def write_captions(root, media):
+    """Writes a manifest, and the sets for pre-training with a clip each."""
+    folders = {name: root / name for name in ("webvid", "howto100m", "internvid", "valor", "vast")}
+    for folder in folders.values():
+        (folder / "videos").mkdir(parents=True)
+        (folder / "videos" / "mock.mp4").write_bytes(media.read_bytes())
+    rows = [["videoid", "name", "page_dir"], ["mock", "a mock gull", ""]]
+    synthetic.write_csv(folders["webvid"] / "results_2M_train.csv", rows)
+    spoken = {"mock": {"start": [0.2], "end": [1.1], "text": ["knit one"]}}
+    synthetic.write_json(folders["howto100m"] / "caption.json", spoken)
+    times = {"Start_timestamp": "00:00:00.100", "End_timestamp": "00:00:01.200"}
+    row = {"YoutubeID": "mock", **times, "Caption": "a mock gull"}
+    synthetic.write_json(folders["internvid"] / "mock.jsonl", row)
+    synthetic.write_json(folders["valor"] / "d.json", [{"video_id": "mock", "desc": "a gull"}])
+    row = {"clip_id": "mock", "vision_cap": ["a pier"], "audio_cap": ["a horn"], "vast_cap": "both"}
+    synthetic.write_json(folders["vast"] / "a.json", [row])
+    row = {"media": "clip.mp4", "label": "gull", "references": ["bird"]}
+    synthetic.write_json(root / "manifest.jsonl", row)
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +78,11 @@ def root(tmp_path_factory):
     for name in synthetic.SETS:
         synthetic.make(made, name, media)
     (made / "msrvtt_qa" / "video90021.mp4").unlink()  # Half of its test split.
+    write_captions(made, media)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MIRASOL_DATA", str(made))
         patch.setenv("MIRASOL_WORDNET", "none")
+        patch.setenv("MIRASOL_MANIFEST", str(made / "manifest.jsonl"))
         yield made
 
 
@@ -84,9 +110,9 @@ def converter(experiment):
 @pytest.fixture(scope="module")
 def training(root, converter):
     """One batch of each set, from one worker process: a stage a set."""
-    stages = [Stage(name, batches=1) for name in synthetic.SETS] + [Stage("msvd_qa")]
+    stages = [Stage(name, batches=1) for name in TRAINED] + [Stage("msvd_qa")]
     stream = training_batches(stages, "train", converter, batch_size=2, seed=0)
-    batches = {name: next(stream) for name in synthetic.SETS}
+    batches = {name: next(stream) for name in TRAINED}
     stream.close()
     return batches
 
@@ -109,7 +135,7 @@ def test_registering_reads_nothing_and_knows_the_splits(service):
         assert set(info.num_clips.values()) == {None}
 
 
-@pytest.mark.parametrize("name", synthetic.SETS)
+@pytest.mark.parametrize("name", TRAINED)
 def test_a_step_of_training(training, experiment, model, name):
     batch = training[name]
     assert batch.question_BQ.any()
@@ -124,7 +150,7 @@ def test_a_step_of_training(training, experiment, model, name):
 @pytest.mark.parametrize("name", synthetic.SETS)
 def test_an_evaluation_and_its_submission(service, converter, model, evaluation, tmp_path, name):
     scores = evaluated(service, converter, model, tmp_path, name, evaluation)
-    clips, questions = synthetic.COUNTS[name][REPORTED_SPLIT.get(name, "test")]
+    _, questions = synthetic.COUNTS[name][REPORTED_SPLIT.get(name, "test")]
     missing = 3 if name == "msrvtt_qa" else 0
     assert scores["num_examples"] == scores["num"] == questions - missing
     assert (scores["num_total"], scores["num_missing"]) == (questions, missing)
@@ -140,6 +166,12 @@ def test_an_evaluation_and_its_submission(service, converter, model, evaluation,
 
 
 REPORTED_SPLIT = {"epic_sounds": "validation", "kinetics_sounds": "validation"}
+
+
+def test_a_manifest_is_evaluated(service):
+    row = {"answer": "gull", "references": ["bird"], "benchmark": "manifest", "split": "validation"}
+    scores = service.score("manifest", [row, row], ["Bird", "fish"])
+    assert (scores["accuracy"], scores["num_total"]) == (0.5, 1)
 
 
 def test_options_are_scored(service, converter, model, evaluation, tmp_path):
@@ -208,7 +240,7 @@ def test_a_choice_is_the_likeliest_option_by_the_models_own_score(converter, mod
         likeliest = max(range(5), key=lambda k: question.scores[k])
         assert question.text == question.question.row["options"][likeliest]
         alone = [
-            converter.vocabulary.encode(option) + [1] for option in question.question.row["options"]
+            [*converter.vocabulary.encode(option), 1] for option in question.question.row["options"]
         ]
         longest = max(map(len, alone))
         ids = torch.tensor([ids + [0] * (longest - len(ids)) for ids in alone])

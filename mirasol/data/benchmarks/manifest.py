@@ -60,7 +60,8 @@ def read(folder: Path, split: str, problems: Problems) -> Iterator[Row]:
     """Yields the questions of a split of the manifest that MIRASOL_MANIFEST names."""
     path = manifest_path()
     records = _records(path, problems)
-    mine = (each for each in records if each.fields.get("split") in (None, "", split))
+    others = set(SPLITS) - {split}
+    mine = (each for each in records if each.fields.get("split") not in others)
     return parsed(mine, _row, problems)
 
 

@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from pathlib import Path, PurePosixPath
 
+# What FFmpeg would take for a protocol, options of its own included ("subfile,,start,0,:x"); a name
+# of web video, "<id>_00:00:02.500_...", has a "_" before its colon.
+_PROTOCOL = re.compile(r"[A-Za-z0-9+.,|-]*:")
 EXTENSIONS = (".mp4", ".mkv", ".webm", ".avi")
 
 
@@ -84,7 +88,7 @@ def refuse(name: str) -> None:
         reason = "it is absolute"
     elif ".." in parts:
         reason = "it climbs out of a folder"
-    elif ":" in parts[0]:
+    elif _PROTOCOL.match(name):
         reason = "what stands before ':' would be a protocol"
     else:
         return
