@@ -72,7 +72,7 @@ def _clips(record: Record) -> list[Row]:
         raise BadRowError("'start', 'end' and 'text' must be lists")
     if len({len(column) for column in columns if column is not None}) != 1 or not columns[0]:
         raise BadRowError("'start', 'end' and 'text' must have one length above 0")
-    segments = [_segment(record, *values) for values in zip(*columns, strict=True)]  # type: ignore[arg-type]
+    segments = [_segment(record, *values) for values in zip(*columns, strict=True)]
     return [
         captioned(
             record,

@@ -50,7 +50,7 @@ class Row:
 
     def as_json(self, benchmark: str, split: str) -> dict[str, Any]:
         """Returns the row as it goes through to the metric (`data/references.py`)."""
-        fields = {
+        fields: dict[str, Any] = {
             "id": self.id,
             "question": self.question,
             "answer": self.answer,
