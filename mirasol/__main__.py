@@ -147,6 +147,8 @@ def _unknown_flag(command: str, name: str) -> str:
     owners = [other for other, spec in COMMANDS.items() if name in spec.flags]
     if owners:
         return f"{command} has no flag --{name}; it belongs to {' and '.join(owners)}"
+    if name.isupper() or "." in name.strip("."):  # As macros and parameters are written.
+        return f"{command} has no flag --{name}; did you mean --gin.{name}=VALUE?"
     known = [f"--{flag}" for flag in COMMANDS[command].flags]
     return (
         f"{command} has no flag --{name}{nearest(f'--{name}', known)} "

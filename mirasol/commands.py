@@ -6,6 +6,7 @@ flags -> gin files -> runtime -> spec -> workdir -> experiment -> tasks -> (firs
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -49,6 +50,10 @@ def run(name: str, request: Request) -> None:
     }
     for file in request.gin_file:
         find(file)  # Before anything slow.
+    for tasks in request.task:
+        if "," in tasks:
+            apart = " ".join(f"--task={task}" for task in tasks.split(","))
+            raise ValueError(f"--task={tasks} names several, and a flag takes one: {apart}")
     commands[name](request)
 
 
@@ -106,7 +111,10 @@ def infer(request: Request) -> None:
         video = _media_file(str(request.video))
         workdir, experiment = _opened(request, "infer")
         question = str(request.question)
-        print(experiment.infer_video(workdir, request.runtime, video, question))
+        answer = experiment.infer_video(workdir, request.runtime, video, question)
+        for line in experiment.remarks(video, question):
+            print(f"mirasol: {line}", file=sys.stderr)
+        print(answer)
 
 
 def describe(request: Request) -> None:
@@ -153,6 +161,10 @@ def _describe_runtime(name: str, precision: str) -> str:
 
 def _media_file(name: str) -> Path:
     path = Path(name)
+    if "://" in name:
+        raise ValueError(f"--video={name} is an address; download the file and name that")
+    if path.is_dir():
+        raise ValueError(f"--video={name} is a folder; name a file in it")
     if not path.is_file():
         beside = [other.name for other in path.parent.glob("*")] if path.parent.is_dir() else []
         raise ValueError(f"no media file {name!r}{nearest(path.name, beside)}")
@@ -168,7 +180,8 @@ def _table(metrics: dict[str, float]) -> str:
 
 
 def _log_to_terminal() -> None:
-    from absl import logging
+    from absl import flags, logging
 
+    flags.FLAGS.mark_as_parsed()  # Ours are, elsewhere; else a line about it comes first.
     logging.use_absl_handler()
     logging.set_verbosity(logging.INFO)

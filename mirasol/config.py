@@ -22,7 +22,8 @@ import gin
 from gin import config_parser
 
 from mirasol import gin_messages, statements
-from mirasol.gin_files import find
+from mirasol.gin_files import find, runs
+from mirasol.kinds import check_kinds
 from mirasol.statements import Item, ItemError, Reader, Statement
 from mirasol.wiring import (
     MACRO,
@@ -33,12 +34,14 @@ from mirasol.wiring import (
     defaults,
     references,
     replace_leaves,
+    required,
 )
 
 if TYPE_CHECKING:
     from mirasol.experiment import Experiment
 
 ROOT = "mirasol.experiment.Experiment"
+_ONLY_A_PART = "; models, data and overlays are parts of a run: give that first, such as {}"
 _WIDTH = 100  # Characters a line, soft, of the files that are written.
 
 
@@ -47,7 +50,7 @@ class Spec:
     """A checked statement of an experiment.
 
     Attributes:
-      declared: every binding as one gin file that needs no other (`config.gin`).
+      declared: every binding in use as one gin file that needs no other (`config.gin`).
       operative: every parameter of every part that the root leads to, defaults too, as a gin
         file (`operative_config.gin`).
       meaning: parameter -> value as text, macros filled in: equal for equal experiments.
@@ -100,6 +103,8 @@ def load(files: Sequence[str], bindings: Sequence[str] = (), root: str | None = 
             raise
         names, macros = statements.names(written), statements.macros(written)
         message = gin_messages.in_reading(error, names, macros, _lookup)
+        if not _is_whole(written, root or ROOT):
+            message += _ONLY_A_PART.format(_runs())
         raise ValueError(message) from error
     return _spec(written, root or ROOT)
 
@@ -129,13 +134,17 @@ def _spec(written: Sequence[Statement], root: str) -> Spec:
     wiring = Wiring([_root_reference(declared, root)], declared)
     statements.check_used(wiring, written)
     check_parameters(wiring)
+    check_kinds(wiring)
     operative = {
         ("/".join(part.scope), part.reference.name): defaults(part.reference.target)
         | {name: raw[key][name] for name, key in part.origin.items()}
         for part in wiring.parts.values()
     }
+    # Without what an ablation has put out of use: read alone, it would look like a mistake.
+    used = {key: values for key, values in raw.items() if key in wiring.used}
     return Spec(
-        declared=gin.config_str(_WIDTH),
+        # The text of gin.config_str(), of fewer bindings.
+        declared=gin.config._config_str(used, _WIDTH),
         # The text of gin.operative_config_str() once everything is built, but known beforehand.
         operative=gin.config._config_str(operative, _WIDTH),
         meaning=wiring.meaning(),
@@ -153,10 +162,18 @@ def _root_reference(declared: Declared, root: str) -> Reference:
     for _, name in declared:
         if gin.config.ConfigurableReference(name, True).configurable.wrapped is target:
             return Reference((), name, target, True)
-    raise ValueError(
-        f"no gin file given binds {target.__name__}: give a run, such as "
-        "--gin_file=runs/av_shapes_tiny.gin; overlays, models and data are only parts of one"
-    )
+    raise ValueError(f"no gin file given binds {target.__name__}{_ONLY_A_PART.format(_runs())}")
+
+
+def _is_whole(written: Sequence[Statement], root: str) -> bool:
+    """Returns whether the root's values are all bound, as in a run and not in a part of one."""
+    name = root.rpartition(".")[2]
+    bound = {item.key[2] for item in written if item.key[1] == name}
+    return bound.issuperset(required(_imported(root)))
+
+
+def _runs() -> str:
+    return " or ".join(f"--gin_file={name}" for name in runs())
 
 
 def _plain(value: Any) -> Any:

@@ -25,7 +25,12 @@ PARTS = (
 
 
 def describe(experiment: Experiment) -> str:
-    """Returns the description as text; the model is built on the meta device, without memory."""
+    """Returns the description as text; the model is built on the meta device, without memory.
+
+    Raises:
+      ValueError: what `train` would refuse.
+    """
+    experiment.rehearse()
     model = experiment.build_model("meta").eval()
     sections = [
         (f"Experiment {experiment.name!r}", list(_tree(experiment, model))),

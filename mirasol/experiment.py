@@ -21,6 +21,8 @@ from mirasol.numbers import require_positive
 from mirasol.runtime.base import precision_dtype
 from mirasol.training.optimizers import Optimizer
 
+_SEEDS = 2**32  # Those that torch, numpy and TensorFlow all take.
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingData:
@@ -46,6 +48,18 @@ class TrainingData:
             raise ValueError(
                 "TrainingData.stages needs a last stage without a number of batches: it has no end"
             )
+
+    def unreached(self, steps: int) -> list[str]:
+        """Returns a line for each stage that a training of so many steps does not come to."""
+        lines, before = [], 0
+        for number, stage in enumerate(self.stages, 1):
+            if before >= steps:
+                lines.append(
+                    f"stage {number} of {len(self.stages)} (task {stage.task!r}) is not reached: "
+                    f"the stages before it take {before} batches, and TRAIN_STEPS is {steps}"
+                )
+            before += stage.batches or 0
+        return lines
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -103,6 +117,10 @@ class Trainer:
     def __post_init__(self) -> None:
         names = ("steps", "log_every", "checkpoint_every", "evaluate_every", "keep")
         require_positive("Trainer", **{name: getattr(self, name) for name in names})
+        if not self.clip_norm > 0:
+            raise ValueError(f"Trainer.clip_norm is {self.clip_norm}; it must be above 0")
+        if not 0 <= self.seed < _SEEDS:
+            raise ValueError(f"Trainer.seed is {self.seed}; it must be in [0, {_SEEDS})")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -138,11 +156,14 @@ class Experiment:
         """Builds the model with the parameters that the seed fixes.
 
         Raises:
-          ValueError: the vocabulary has more pieces than the decoder.
+          ValueError: sizes that no part can have; a vocabulary of more pieces than the decoder.
         """
         torch.manual_seed(self.trainer.seed)
-        with torch.device(device):
-            model = self.model()
+        try:
+            with torch.device(device):
+                model = self.model()
+        except (TypeError, ArithmeticError, RuntimeError) as error:  # 0 heads, a width below 0.
+            raise ValueError(f"cannot be built with these values: {error}") from error
         pieces, room = self.converter.vocabulary.size, model.text_decoder.vocab_size
         if pieces > room:
             raise ValueError(
@@ -155,9 +176,11 @@ class Experiment:
         """Runs a batch of each stage's sizes through the model, without memory or arithmetic.
 
         Raises:
-          ValueError: parts that do not fit each other, or the batch.
+          ValueError: parts that do not fit each other, or the batch; numbers that the optimizer
+            refuses.
         """
         model = self.build_model("meta")
+        self.trainer.optimizer.build(torch.nn.Linear(1, 1), {})  # Torch's refuses the meta device.
         for stage in self.training.stages:
             shape, whole = stage.shape(self.converter.shape), self.converter.shape
             try:
@@ -246,16 +269,25 @@ class Experiment:
         length = len(self.converter.vocabulary.encode(question))
         room = self.converter.shape.prompt_length
         if length > room:
+            unknown = ", ".join(map(repr, self.converter.vocabulary.unknown_words(question)))
+            why = f" (it spells out {unknown}, which it does not know)" if unknown else ""
             raise ValueError(
-                f"the question has {length} tokens and the model reads {room}; use fewer words"
+                f"the question has {length} tokens in this vocabulary{why} and the model reads "
+                f"{room}; use fewer words, and those of the questions that it was trained on"
             )
         asked = Question(id="0", prompt=question, answer="", type="", row={})
-        clip = ClipReference(str(video), None, None, (asked,), "the command line")
+        clip = ClipReference(str(video), None, None, (asked,), origin="")
         batch = self.converter.batch([self.converter.example(clip, clip.questions)])
         with Session.open(self, workdir, runtime) as session:
             session.restore_model()
             ids_BQR = session.generate(batch)
         return self.converter.vocabulary.decode(ids_BQR[0, 0].tolist())
+
+    def remarks(self, video: Path, question: str) -> list[str]:
+        """Returns what an answer about the file is not from; see `data/remarks.py`."""
+        from mirasol.data.remarks import remarks
+
+        return remarks(self.converter, video, question)
 
     def infer_task(self, workdir: Path, runtime: str, task: str, split: str, output: Path) -> int:
         """Writes an answer to every question of a split as JSON lines; returns how many.

@@ -41,6 +41,13 @@ def find(name: str) -> Path:
     )
 
 
+def runs() -> list[str]:
+    """Returns the shipped files that state a whole experiment, as `--gin_file` takes them."""
+    files = sorted((shipped_folder() / "runs").glob("*.gin"))
+    whole = [file for file in files if "Experiment.name" in file.read_text(encoding="utf-8")]
+    return [f"runs/{file.name}" for file in whole]
+
+
 def run_name(names: list[str]) -> str:
     """Returns the stem of the last file that is not an overlay: what a run is called.
 

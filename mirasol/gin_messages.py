@@ -69,7 +69,8 @@ def in_building(error: Exception) -> str:
     call = _CALL.search(text)
     if not call:
         return text
-    return f"{call['name']}: {text[: call.start()]}"
+    said, name = text[: call.start()], call["name"]
+    return said if said.startswith(name) else f"{name}: {said}"
 
 
 def in_syntax(error: SyntaxError) -> str:

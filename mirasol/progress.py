@@ -6,6 +6,19 @@ import sys
 from typing import Any
 
 
+class _Lines:
+    """A file for tqdm that ends each state in a newline, where it would redraw one line."""
+
+    def write(self, text: str) -> None:
+        """Writes the state, if there is one: tqdm also writes returns and blanks, to clear it."""
+        if state := text.strip():
+            sys.stderr.write(f"{state}\n")
+
+    def flush(self) -> None:
+        """Flushes stderr."""
+        sys.stderr.flush()
+
+
 def progress_bar(
     *, total: int | None, title: str, unit: str, done: int = 0, leave: bool = True
 ) -> Any:
@@ -23,13 +36,15 @@ def progress_bar(
     # Not at the top: an image that only trains and times models may lack it.
     from tqdm import tqdm
 
+    terminal = sys.stderr.isatty()
     return tqdm(
         total=total,
         desc=title,
         unit=f" {unit}",
         initial=done,
         leave=leave,
-        file=sys.stderr,
-        mininterval=0.2 if sys.stderr.isatty() else 10.0,
+        file=sys.stderr if terminal else _Lines(),
+        mininterval=0.2 if terminal else 10.0,
+        position=None if terminal else 0,  # Else the second bar moves the cursor.
         dynamic_ncols=True,
     )

@@ -82,6 +82,8 @@ class Session:
         if self.step >= trainer.steps:
             logging.info("%s is trained already: %d steps", self.workdir, self.step)
             return
+        for line in data.unreached(trainer.steps):
+            logging.warning(line)
         writer = MetricsWriter(self.workdir, self.step)
         batches = training_batches(
             stages=data.stages,

@@ -150,8 +150,7 @@ def check_parameters(wiring: Wiring) -> None:
         for name in part.origin:
             if name not in known:  # A **kwargs would swallow it.
                 raise ValueError(f"{part.title} has no parameter {name!r}{nearest(name, known)}")
-        lacking = [name for name, default in known.items() if default is inspect.Parameter.empty]
-        for name in lacking:
+        for name in required(part.reference.target):
             if part.called and name not in part.origin:
                 raise ValueError(
                     f"{part.title}.{name} has no value: bind it in a gin file, or pass "
@@ -181,6 +180,12 @@ def replace_leaves(change: Callable[[Any], Any], value: Any) -> Any:
 def defaults(target: Callable[..., Any]) -> dict[str, Any]:
     """Returns the parameters' defaults that can be written down as a Python literal."""
     return {name: value for name, value in _parameters(target).items() if _is_literal(value)}
+
+
+def required(target: Callable[..., Any]) -> list[str]:
+    """Returns the parameters without a default."""
+    empty = inspect.Parameter.empty
+    return [name for name, default in _parameters(target).items() if default is empty]
 
 
 def short(key: Key) -> str:

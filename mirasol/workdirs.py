@@ -71,8 +71,22 @@ def check(workdir: Path, spec: Spec) -> None:
         more = f", and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         raise ValueError(
             f"the workdir {workdir} holds another experiment ({'; '.join(found[:_SHOWN])}{more}): "
-            "choose another --workdir, or repeat the flags that it was started with"
+            + _way_out(workdir)
         )
+
+
+def _way_out(workdir: Path) -> str:
+    """Says what to do about a workdir of another experiment.
+
+    One in which nothing is trained is not taken over: a run may be at its first steps there.
+    """
+    metrics, checkpoints = workdir / "metrics.jsonl", workdir / "checkpoints"
+    if any(checkpoints.glob("[!.]*")) or (metrics.is_file() and metrics.stat().st_size):
+        return "choose another --workdir, or repeat the flags that it was started with"
+    return (
+        "nothing is trained in it yet: remove the folder, unless a run is starting there, or name "
+        "another --workdir"
+    )
 
 
 def claim(workdir: Path, spec: Spec, arguments: Sequence[str], runtime: str) -> None:

@@ -25,6 +25,8 @@ class Model:
     def __post_init__(self):
         if self.width % 4:
             raise ValueError(f"width is {self.width}, no multiple of 4")
+        if not self.width:
+            raise ValueError(f"Model.width is {self.width}; it must be 4 up")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +55,9 @@ class Experiment:
     def infer_video(self, workdir, runtime, video, question):
         self.calls.append(("infer_video", workdir, video, question))
         return "circle"
+
+    def remarks(self, video, question):
+        return [f"no sound in {video}"]
 
     def infer_task(self, workdir, runtime, task, split, output):
         self.calls.append(("infer_task", workdir, task, split, output))
@@ -97,6 +102,9 @@ def train(*more: str) -> int:
 
 REFUSED = [
     ("trian", "no command 'trian'", "did you mean 'train'?"),
+    ("train --TRAIN_STEPS=3", "train has no flag --TRAIN_STEPS", "--gin.TRAIN_STEPS=VALUE"),
+    ("train --Trainer.keep=3", "train has no flag --Trainer.keep", "--gin.Trainer.keep=VALUE"),
+    ("eval --workdir=x --task=a,b", "--task=a,b", ": --task=a --task=b"),
     ("train --gin_fil=x", "train has no flag --gin_fil", "did you mean '--gin_file'?"),
     ("train --video=x", "--video", "belongs to infer"),
     ("train", "--gin_file=", ""),
@@ -111,15 +119,23 @@ REFUSED = [
     ("train --gin_file=runs/circle.gin --gin.toy.Experiment.task='shaps'", "'shaps'", "'shapes'"),
     (
         "train --gin_file=runs/circle.gin --workdir=new --gin.Model.width=9",
-        "Model: width is 9",
+        "mirasol: Model: width is 9",
         "no multiple of 4",
     ),
     ("train --gin_file=runs/circle.gin --gin.SEED=false", "false is no", "did you mean False?"),
     ("train --gin_file=runs/circle.gin --gin.SEED=seven", "seven is no", "did you mean 'seven'?"),
+    ("train --gin_file=runs/circle.gin --gin.TRAIN_STEPS=None", "Experiment.steps", "whole number"),
+    (
+        "train --gin_file=runs/circle.gin --workdir=new --gin.Model.width=0",
+        "mirasol: Model.width is 0",
+        "4 up",
+    ),
     ("train --gin_file=runs/circle.gin --workdir=clip.mp4/new", "clip.mp4/new", "Not a directory"),
     ("train --gin_file=runs/circle.gin --workdir=clip.mp4", "clip.mp4", "--workdir"),
     ("train --gin_file=runs/circle.gin --workdir=runs", "circle.gin", "--workdir"),
     ("train --gin_file=overlays/tiny.gin", "binds Experiment", "runs/"),
+    ("describe --gin_file=models/mirasol_tiny.gin", "'CHUNK_FRAMES'", "parts of a run"),
+    ("describe --gin_file=models/mirasol_tiny.gin", "--gin_file=runs/av_shapes_tiny.gin", "such"),
     ("eval", "--workdir", ""),
     ("eval --workdir=workdirs/circel", "workdirs/circel", "did you mean 'workdirs/circle'?"),
     ("eval --workdir=runs", "runs", "holds no run"),
@@ -129,6 +145,8 @@ REFUSED = [
     ("infer --workdir=workdirs/circle", "--video", "--question"),
     ("infer --workdir=workdirs/circle --video=clip.mp4", "--question", "not given"),
     ("infer --workdir=workdirs/circle --video=clop.mp4 --question=x", "clop", "'clip.mp4'?"),
+    ("infer --workdir=workdirs/circle --video=runs --question=x", "--video=runs is a folder", ""),
+    ("infer --workdir=workdirs/circle --video=http://a.b/c.mp4 --question=x", "address", ""),
     ("infer --workdir=workdirs/circle --task=shapes --split=test", "--output", "not given"),
     ("infer --workdir=workdirs/circle --video=clip.mp4 --question=x --task=t", "--video", ""),
     ("infer --workdir=workdirs/circle --task=t --split=s --output=runs", "runs is a folder", ""),
@@ -194,6 +212,16 @@ def test_a_workdir_of_another_experiment_is_refused(folder, capsys):
     assert len(Experiment.calls) == 1
 
 
+def test_a_workdir_in_which_nothing_is_trained_may_be_removed(capsys):
+    assert train("--workdir=mine") == 0
+    Path("mine/checkpoints").mkdir()
+    assert train("--workdir=mine", "--gin.TRAIN_STEPS=30") == 2
+    assert "nothing is trained in it yet: remove the folder" in capsys.readouterr().err
+    Path("mine/metrics.jsonl").write_text("{}\n")
+    assert train("--workdir=mine", "--gin.TRAIN_STEPS=30") == 2
+    assert "remove" not in capsys.readouterr().err
+
+
 def test_a_workdir_written_in_other_words_is_the_same():
     Path("mine").mkdir()
     Path("mine/config.gin").write_text(RUN.replace("TRAIN_STEPS", "ALL_STEPS"))
@@ -243,7 +271,9 @@ def test_infer_prints_the_answer_alone(capsys):
     capsys.readouterr()
     line = ["infer", "--workdir=workdirs/circle", "--runtime=cpu", "--video=clip.mp4"]
     assert main([*line, "--question=what is it?"]) == 0
-    assert capsys.readouterr().out == "circle\n"
+    out, err = capsys.readouterr()
+    assert out == "circle\n"
+    assert err == "mirasol: no sound in clip.mp4\n"
     assert Experiment.calls[-1][2:] == (Path("clip.mp4"), "what is it?")
 
 
@@ -259,6 +289,16 @@ def test_describe_prints_and_writes_nothing(folder, capsys):
     assert main(["describe", "--gin_file=runs/circle.gin", "--gin.TRAIN_STEPS=3"]) == 0
     assert capsys.readouterr().out == "3 steps\n"
     assert everything_in(folder) == before
+
+
+def test_a_log_line_comes_without_a_line_about_flags():
+    program = (
+        "from absl import logging; from mirasol.commands import _log_to_terminal;"
+        "_log_to_terminal(); logging.info('going on')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    (line,) = done.stderr.splitlines()
+    assert line.endswith("going on")
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch):

@@ -35,6 +35,7 @@ LEVELS = {
     "mirasol.gin_files": 5,
     "mirasol.gin_messages": 5,
     "mirasol.wiring": 5,
+    "mirasol.kinds": 6,
     "mirasol.statements": 6,
     "mirasol.config": 7,
     "mirasol.provenance": 8,

@@ -20,9 +20,9 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 # Pages with links of their own; those of other pages are theirs to test.
 PAGES = ("README.md", "CHANGELOG.md", "gin/README.md", "docs/design.md", "docs/benchmarks.md")
 # Listed file by file, and folder by folder.
-LISTED_FILES = ("mirasol/**/*.py", "tasks/*.py", "tools/*.py", "docs/*.*")
-LISTED_FOLDERS = ("mirasol", "mirasol/*", "mirasol/data/*", "tasks", "tools", "gin", "gin/*")
-LISTED_FOLDERS += ("tests", "tests/*", "docs")
+LISTED_FILES = ("mirasol/**/*.py", "tasks/*.py", "tools/**/*.py", "docs/*.*")
+LISTED_FOLDERS = ("mirasol", "mirasol/*", "mirasol/data/*", "tasks", "tools", "tools/*")
+LISTED_FOLDERS += ("gin", "gin/*", "tests", "tests/*", "docs", "docs/*")
 
 
 def block(language: str) -> list[str]:
@@ -141,7 +141,7 @@ def test_flags_named_in_the_text_exist():
 
 def test_tools_named_in_the_tree_explain_themselves():
     for path in tree():
-        if path.startswith("tools/") and path.endswith(".py"):
+        if re.fullmatch(r"tools/\w+\.py", path):
             tool = runpy.run_path(str(ROOT / path), run_name="not_main")
             assert tool["main"] and tool["__doc__"], path
 

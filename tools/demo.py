@@ -62,8 +62,8 @@ def _train_evaluate_ask(gin_files: Sequence[str], workdir: Path, seed: int | Non
     for path in results:
         metrics = json.loads(path.read_text(encoding="utf-8"))
         say(f"{path.stem}, step {metrics['step']}\n\n{text_table(metrics)}\n")
-    say("above oracle: the whole interval lies above the bag oracle, which knows what occurs in a")
-    say("clip but not when.\n")
+    say("above oracle: the whole interval lies above the bag oracle, which knows how often")
+    say("each thing occurs in a clip, but not when.\n")
     say("\n".join(dialogue))
     for path in results:
         say(f"contact sheet  {path.with_suffix('.png')}")

@@ -78,6 +78,11 @@ class Converter:
         self._cache_left_bytes = cache_bytes
         self._cache: dict[tuple, Clip] = {}
 
+    @property
+    def window_s(self) -> float | None:
+        """Seconds from a clip's beginning that are looked at; None: all of it, however long."""
+        return None if self.frame_rate is None else self.shape.frames / self.frame_rate
+
     def example(self, reference: ClipReference, questions: Sequence[Question]) -> Example:
         """Returns one example: the clip and at most Q of its questions, named as in `Batch`.
 
@@ -165,9 +170,7 @@ class Converter:
             return clip
         with MediaFile(reference.media) as media:
             start_s, end_s = media.span(reference.start_s, reference.end_s)
-            window_s = end_s - start_s
-            if self.frame_rate is not None:
-                window_s = shape.frames / self.frame_rate
+            window_s = end_s - start_s if self.window_s is None else self.window_s
             if self.video:
                 self._see(media, start_s, window_s, end_s, clip)
             if self.audio:

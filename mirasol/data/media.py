@@ -52,6 +52,10 @@ class MediaFile(contextlib.AbstractContextManager):
         self._path = path
         with self._errors():
             self._container = av.open(path)
+        kind = self._container.format.name
+        if kind == "image2" or kind.endswith("_pipe"):  # FFmpeg's names for single pictures.
+            self._container.close()
+            raise MediaError(path, "it is a still picture; a video is wanted")
         streams = self._container.streams
         self._video = streams.video[0] if streams.video else None
         self._audio = streams.audio[0] if streams.audio else None

@@ -13,5 +13,11 @@ def data_root() -> Path:
 
     It is the environment variable MIRASOL_DATA, or `data` under the working directory. The folder
     need not exist: makers create it, readers name the file that they miss.
+
+    Raises:
+      ValueError: it is a file.
     """
-    return Path(os.environ.get(ENVIRONMENT_VARIABLE) or "data").expanduser().absolute()
+    root = Path(os.environ.get(ENVIRONMENT_VARIABLE) or "data").expanduser().absolute()
+    if root.is_file():
+        raise ValueError(f"{root} is a file; {ENVIRONMENT_VARIABLE} must name a folder for data")
+    return root

@@ -6,6 +6,7 @@ training process: loaded before torch_xla it aborts the process.
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import itertools
 import os
@@ -24,6 +25,7 @@ TASK_MODULES = ("mirasol.tasks",)
 SHUFFLE_BUFFER = 100_000
 
 _BLOCK = 32
+_LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 FEATURES = ("media", "start", "end", "rows")
 Features = dict[str, Any]
@@ -49,7 +51,8 @@ def import_seqio():
                 "TensorFlow was about to be imported beside torch_xla, in the training process; "
                 "load data with workers=1 or more, and ask about tasks through TaskService"
             )
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        if os.environ.get(_LOG_LEVEL, "1") == "1":  # torch_xla's default, which its children get.
+            os.environ[_LOG_LEVEL] = "3"
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # Its notice cannot be silenced else.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -113,7 +116,8 @@ def find_task(name: str, task_modules: Sequence[str] = TASK_MODULES):
     names = {*seqio.TaskRegistry.names(), *seqio.MixtureRegistry.names()}
     if name not in names:
         raise UnknownTaskError(
-            f"no task or mixture {name!r}{nearest(name, names)} (there are: {_listed(names)})"
+            f"no task or mixture {name!r}{nearest(name, names)} (the nearest of {len(names)}: "
+            f"{', '.join(difflib.get_close_matches(name, sorted(names), n=4, cutoff=0.0))})"
         )
     return seqio.get_mixture_or_task(name)
 

@@ -33,6 +33,10 @@ class Vocabulary(abc.ABC):
                 kept.append(token)
         return self._decode(kept)
 
+    def unknown_words(self, text: str) -> list[str]:
+        """Returns the words of `text` that have no pieces of their own; bytes spell them all."""
+        return []
+
     @abc.abstractmethod
     def _decode(self, ids: list[int]) -> str: ...
 
@@ -94,6 +98,15 @@ class SentencePieceVocabulary(Vocabulary):
     def encode(self, text: str) -> list[int]:
         """Returns one id a piece."""
         return self._pieces.encode(text)
+
+    def unknown_words(self, text: str) -> list[str]:
+        """Returns the words that come out as bytes or as the unknown piece."""
+        pieces = self._pieces
+        return [
+            word
+            for word in text.split()
+            if any(pieces.is_byte(i) or pieces.is_unknown(i) for i in self.encode(word))
+        ]
 
     def _decode(self, ids: list[int]) -> str:
         return self._pieces.decode([i for i in ids if i < self.size])

@@ -4,8 +4,8 @@ What a Combiner is, and the paper's own, a transformer. Those that its ablation 
 queries.py (CLS tokens, Perceiver resampler), token_turing.py (Token Turing Machine), pooling.py
 (no Combiner; and means, which are not in the paper).
 
-A token that is not valid leaves its place, not its content: every Combiner sets it to zeros, and the
-transformer, which makes its outputs of the last tokens' places, to the number of the place.
+A token that is not valid leaves its place, not its content: every Combiner sets it to zeros, and
+the transformer, which makes its outputs of the last tokens' places, to the number of the place.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from mirasol.models.chunk_masks import ChunkMasks
 from mirasol.models.positions import chunk_positions, sincos_positions
-from mirasol.models.transformer import KeysValues, Transformer, chunk_causal_mask, look_at_valid
+from mirasol.models.transformer import KeysValues, Transformer, look_at_valid
 from mirasol.numbers import require_positive
 
 
@@ -90,8 +91,8 @@ class TransformerCombiner(Combiner):
     without, each chunk is combined alone, which costs O(T) rather than O(T^2). The paper's text and
     Eq. 2 feed earlier chunks, its figure does not.
 
-    The last M places are those of sound. Without sound they are empty, and M empty places would give
-    M equal outputs: an empty place therefore holds its fixed position (the paper: not stated).
+    The last M places are those of sound. Without sound they are empty, and M empty places would
+    give M equal outputs: an empty place therefore holds its fixed position (the paper: not stated).
 
     Args:
       width: D.
@@ -152,11 +153,9 @@ class TransformerCombiner(Combiner):
         return self.transformer(tokens_BTND.flatten(0, 1), mask).unflatten(0, valid_BTN.shape[:2])
 
     def _over_chunks(self, tokens_BTND: torch.Tensor, valid_BTN: torch.Tensor) -> torch.Tensor:
-        _, T, N, _ = tokens_BTND.shape
         tokens_BLD = (tokens_BTND + chunk_positions(tokens_BTND)).flatten(1, 2)
-        valid_BL = valid_BTN.flatten(1, 2)
-        mask = chunk_causal_mask(T, N, valid_BL.device) & look_at_valid(valid_BL)
-        return self.transformer(tokens_BLD, mask).unflatten(1, (T, N))
+        y_BLD = self.transformer(tokens_BLD, ChunkMasks.of(valid_BTN))
+        return y_BLD.unflatten(1, valid_BTN.shape[1:])
 
     def _go_on(
         self, tokens_BND: torch.Tensor, valid_BN: torch.Tensor, state: Seen

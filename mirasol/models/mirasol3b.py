@@ -25,7 +25,7 @@ from mirasol.models.latent import LatentModel
 from mirasol.models.losses import LossWeights, latent_loss, latent_spread, masked_mean, text_loss
 from mirasol.models.reconstruction import Reconstruction
 from mirasol.models.streaming import Stream
-from mirasol.models.transformer import initialise
+from mirasol.models.transformer import initialise, keep_no_activations
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +58,8 @@ class Mirasol(nn.Module):
         paper does not state it; without it both sides can collapse to a constant.
       shared_vit: whether sound goes through the video encoder's transformer, too; its own is then
         dropped. The paper does not state whether the two share weights.
+      checkpoint: whether every transformer over media computes its blocks again in the backward
+        pass instead of keeping their activations: less memory, a third more arithmetic.
 
     Raises:
       ValueError: sizes that do not fit each other.
@@ -75,6 +77,7 @@ class Mirasol(nn.Module):
         loss_weights: LossWeights,
         detach_target: bool = True,
         shared_vit: bool = False,
+        checkpoint: bool = False,
     ):
         super().__init__()
         if combiner.out_tokens != latent_model.tokens:
@@ -96,6 +99,8 @@ class Mirasol(nn.Module):
         width = video_encoder.out.out_features
         self.modality_2D = nn.Parameter(torch.randn(2, width) * 0.02)
         self.apply(initialise)
+        if checkpoint:
+            self.apply(keep_no_activations)
 
     def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
         """Returns the weighted sum of the losses as "loss", its parts and two measures.
@@ -136,6 +141,8 @@ class Mirasol(nn.Module):
         has_audio_BT: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Returns the tokens of each chunk, video then audio [B, T, N, D], and which are valid."""
+        # Zero gradients times NaN would be NaN in the encoder's weights; bytes cannot be NaN.
+        audio_BTAS = audio_BTAS.masked_fill(~has_audio_BT[..., None, None], 0.0)
         video_BTND = self._tokens(self.video_encoder, video_BTFHWC, 0)
         audio_BTND = self._tokens(self.audio_encoder, audio_BTAS, 1)
         valid = [

@@ -11,9 +11,11 @@ from collections.abc import Callable
 import torch
 from torch.utils import checkpoint
 
+from mirasol.models.chunk_masks import ChunkMasks
+
 
 def recomputed(
-    function: Callable[..., torch.Tensor], x: torch.Tensor, *rest: torch.Tensor | None
+    function: Callable[..., torch.Tensor], x: torch.Tensor, *rest: torch.Tensor | ChunkMasks | None
 ) -> torch.Tensor:
     """Returns function(x, *rest), keeping only its arguments for the backward pass.
 

@@ -61,8 +61,10 @@ def patch_loss(
     """
     ahead = int(next_chunk)
     predicted_BTNX = predict(h_BTMD[:, : h_BTMD.shape[1] - ahead])
-    target_BTNX = target_BTNX[:, ahead:]
-    valid_BTN = has_BT[:, ahead:, None].expand(target_BTNX.shape[:-1])
+    target_BTNX, valid_BT = target_BTNX[:, ahead:], has_BT[:, ahead:]
+    # What an absent chunk holds may be NaN, which no weight of zero takes out of a mean.
+    target_BTNX = target_BTNX.masked_fill(~valid_BT[..., None, None], 0.0)
+    valid_BTN = valid_BT[..., None].expand(target_BTNX.shape[:-1])
     return cosine_loss(predicted_BTNX, target_BTNX, valid_BTN)
 
 

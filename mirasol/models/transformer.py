@@ -1,6 +1,7 @@
 """Pre-norm transformer blocks, and the masks that they take.
 
-A mask is bool and true where a query may look: [..., queries, keys].
+A mask is bool and true where a query may look: [..., queries, keys]; or such masks chunk by chunk,
+ChunkMasks, where most of one whole would be false.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from mirasol.models.chunk_masks import ChunkMasks
 from mirasol.models.recomputation import recomputed
 from mirasol.models.residuals import DropPath, Gate, NoGate
 
@@ -54,6 +56,10 @@ def look_at_valid(valid_BN: torch.Tensor) -> torch.Tensor:
     return valid_BN[:, None, :] | own
 
 
+Mask = torch.Tensor | ChunkMasks | None
+"""Who looks at whom; None: each at all."""
+
+
 class Attention(nn.Module):
     """Multi-head attention with its four projections.
 
@@ -81,17 +87,23 @@ class Attention(nn.Module):
         self,
         x_BND: torch.Tensor,
         keys_values: KeysValues,
-        mask_BNN: torch.Tensor | None = None,
+        mask_BNN: Mask = None,
     ) -> torch.Tensor:
         """Looks from x at the projected keys and values; returns [B, N, D]."""
-        mask = None if mask_BNN is None else mask_BNN[:, None]
-        attended_BKNd = functional.scaled_dot_product_attention(
-            self._split(self.query(x_BND)), *keys_values, attn_mask=mask
-        )
+        attended_BKNd = _attend(self._split(self.query(x_BND)), *keys_values, mask_BNN)
         return self.out(attended_BKNd.transpose(1, 2).flatten(start_dim=2))
 
     def _split(self, x_BND: torch.Tensor) -> torch.Tensor:
         return x_BND.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+def _attend(
+    queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, mask: Mask
+) -> torch.Tensor:
+    if isinstance(mask, ChunkMasks):
+        return mask.attend(queries, keys, values)
+    mask = None if mask is None else mask[:, None]
+    return functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
 
 
 class FeedForward(nn.Sequential):
@@ -134,7 +146,7 @@ class Block(nn.Module):
     def forward(
         self,
         x_BND: torch.Tensor,
-        mask_BNN: torch.Tensor | None = None,
+        mask_BNN: Mask = None,
         entered_BND: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Returns [B, N, D]; see `step`."""
@@ -144,7 +156,7 @@ class Block(nn.Module):
         self,
         x_BND: torch.Tensor,
         earlier: KeysValues | None,
-        mask_BNN: torch.Tensor | None,
+        mask_BNN: Mask,
         entered_BND: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, KeysValues]:
         """Goes on after tokens already seen; returns the output, and all keys and values.
@@ -223,7 +235,7 @@ class Transformer(nn.Module):
         )
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, x_BND: torch.Tensor, mask_BNN: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(self, x_BND: torch.Tensor, mask_BNN: Mask = None) -> torch.Tensor:
         """Returns [B, N, D], normalised. `mask_BNN` broadcasts over the batch."""
         recompute = self.checkpoint and torch.is_grad_enabled()
         entered_BND = x_BND
@@ -238,7 +250,7 @@ class Transformer(nn.Module):
         self,
         x_BND: torch.Tensor,
         earlier: Sequence[KeysValues] | None = None,
-        mask_BNN: torch.Tensor | None = None,
+        mask_BNN: Mask = None,
     ) -> tuple[torch.Tensor, list[KeysValues]]:
         """Goes on after tokens already seen: the whole pass, piece by piece.
 
@@ -257,6 +269,12 @@ class Transformer(nn.Module):
             x_BND, now = cast(Block, block).step(x_BND, before, mask_BNN, entered_BND)
             seen.append(now)
         return self.norm(x_BND), seen
+
+
+def keep_no_activations(module: nn.Module) -> None:
+    """Switches activation checkpointing on, if this is a transformer; for `Module.apply`."""
+    if isinstance(module, Transformer):
+        module.checkpoint = True
 
 
 def initialise(module: nn.Module) -> None:

@@ -1,3 +1,4 @@
+import av
 import numpy as np
 import pytest
 from toy_media import click_times, frame_numbers, write_media
@@ -27,6 +28,19 @@ def shown(path, times_s, size=32):
 def test_each_moment_shows_the_frame_that_is_on_screen(clip):
     assert shown(clip, (np.arange(24) + 0.5) / 25) == list(range(24))
     assert shown(clip, [0.0, 0.039, 0.041, 0.08, 0.12]) == [0, 0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("name", ["still.png", "still.jpg"])
+def test_a_still_picture_is_no_video(folder, name):
+    codec, pixels = {"png": ("png", "rgb24"), "jpg": ("mjpeg", "yuvj420p")}[name[-3:]]
+    path = folder / name
+    with av.open(str(path), "w", format="image2") as container:
+        picture = container.add_stream(codec)
+        picture.width, picture.height, picture.pix_fmt = 64, 48, pixels
+        frame = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")
+        container.mux([*picture.encode(frame), *picture.encode(None)])
+    with pytest.raises(MediaError, match=f"{name}: it is a still picture; a video is wanted$"):
+        clip_span(str(path), None, None)
 
 
 def test_times_may_repeat_and_leave_frames_out(clip):

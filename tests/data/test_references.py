@@ -87,3 +87,10 @@ def test_the_data_root_follows_the_environment(monkeypatch, tmp_path):
     monkeypatch.delenv("MIRASOL_DATA")
     monkeypatch.chdir(tmp_path)
     assert data_root() == tmp_path / "data"
+
+
+def test_a_file_is_no_data_root(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MIRASOL_DATA", str(tmp_path / "file"))
+    with pytest.raises(ValueError, match="file is a file; MIRASOL_DATA must name a folder"):
+        data_root()

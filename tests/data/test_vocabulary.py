@@ -67,6 +67,16 @@ def test_pieces_go_there_and_back_also_in_another_process(model_path):
     assert max(ids) < copy.size == vocabulary.size
 
 
+def test_words_without_a_piece_of_their_own_are_told():
+    vocabulary = SentencePieceVocabulary("vocabularies/av_shapes.model")
+    assert vocabulary.unknown_words("what cat is the Ring, ring") == ["cat", "Ring,"]
+    assert ByteVocabulary().unknown_words("what cat") == []
+
+
+def test_words_of_unknown_letters_are_told(model_path):
+    assert SentencePieceVocabulary(model_path).unknown_words("the Ω ring") == ["Ω"]
+
+
 def test_a_missing_vocabulary_says_where_it_was_sought():
     with pytest.raises(ValueError, match=r"'no\.model'; looked for .*gin/no\.model"):
         SentencePieceVocabulary("no.model")

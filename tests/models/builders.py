@@ -1,15 +1,22 @@
 """Small parts for the tests of the model; sizes differ from one another so that a mix-up shows."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import torch
 
 from mirasol.batch import EOS_ID, Batch, ExampleShape
-from mirasol.models.combiners import TransformerCombiner
+from mirasol.models.combiners import Combiner, TransformerCombiner
 from mirasol.models.decoder import TextDecoder
 from mirasol.models.encoders import AudioEncoder, VideoEncoder
 from mirasol.models.latent import LatentModel
 from mirasol.models.losses import LossWeights
 from mirasol.models.mirasol3b import Mirasol
+from mirasol.models.pooling import MeanPoolCombiner, NoCombiner
+from mirasol.models.queries import ClsCombiner, PerceiverCombiner
 from mirasol.models.reconstruction import VideoReconstruction
+from mirasol.models.token_turing import TokenTuringCombiner
 
 SHAPE = ExampleShape(
     chunks=3,
@@ -23,6 +30,33 @@ SHAPE = ExampleShape(
 )
 VOCAB_SIZE = 23
 WIDTH = 24
+M, N = 5, 12  # Tokens of a chunk: kept by the Combiner, made by the encoders.
+
+_SIZES = {"width": WIDTH, "layers": 2, "heads": 2, "out_tokens": M}
+_TURING = {**_SIZES, "memory_tokens": 7, "hidden": 6}
+COMBINERS: dict[str, Callable[[], Combiner]] = {
+    "transformer": lambda: TransformerCombiner(**_SIZES),
+    "transformer_chunk_alone": lambda: TransformerCombiner(**_SIZES, earlier_chunks=False),
+    "cls": lambda: ClsCombiner(**_SIZES),
+    "cls_chunk_alone": lambda: ClsCombiner(**_SIZES, earlier_chunks=False),
+    "token_turing": lambda: TokenTuringCombiner(**_TURING),
+    "token_turing_plain": lambda: TokenTuringCombiner(**_TURING, in_tokens=N, time_stamps=False),
+    "perceiver": lambda: PerceiverCombiner(**_SIZES),
+    "mean_pool": lambda: MeanPoolCombiner(out_tokens=M),
+    "none": lambda: NoCombiner(out_tokens=N),
+}
+"""Every kind that there is, for whole models."""
+
+
+def with_combiner(name: str, window: int | None = None) -> Mirasol:
+    """Returns a model with that Combiner, and a latent model of two blocks with that window."""
+    model = build_model()
+    torch.manual_seed(1)
+    model.combiner = COMBINERS[name]()
+    model.latent_model = LatentModel(
+        width=WIDTH, layers=2, heads=2, tokens=model.combiner.out_tokens, window=window
+    )
+    return model
 
 
 def build_model(seed: int = 0, mask_ratio: float = 0.0, earlier_chunks: bool = True) -> Mirasol:
@@ -41,9 +75,9 @@ def build_model(seed: int = 0, mask_ratio: float = 0.0, earlier_chunks: bool = T
             chunk_bands=6, mel_bins=8, patch=(3, 4), width=12, out_width=WIDTH, layers=1, heads=2
         ),
         combiner=TransformerCombiner(
-            width=WIDTH, layers=1, heads=2, out_tokens=5, earlier_chunks=earlier_chunks
+            width=WIDTH, layers=1, heads=2, out_tokens=M, earlier_chunks=earlier_chunks
         ),
-        latent_model=LatentModel(width=WIDTH, layers=1, heads=2, tokens=5, mask_ratio=mask_ratio),
+        latent_model=LatentModel(width=WIDTH, layers=1, heads=2, tokens=M, mask_ratio=mask_ratio),
         reconstruction=VideoReconstruction(
             chunk_frames=4,
             image_size=16,

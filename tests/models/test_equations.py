@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from mirasol.models.chunk_masks import ChunkMasks
 from mirasol.models.decoder import prefix_mask
 from mirasol.models.encoders import PatchGrid
 from mirasol.models.losses import latent_loss, text_loss
 from mirasol.models.positions import grid_centres, sincos_positions
 from mirasol.models.reconstruction import VideoReconstruction
-from mirasol.models.transformer import Attention, chunk_causal_mask
+from mirasol.models.transformer import Attention, chunk_causal_mask, look_at_valid
 from tests.models.builders import random_batch
 
 SMALL: dict[str, int] = {
@@ -72,6 +73,21 @@ def test_attention_is_softmax_of_scaled_products_over_what_the_mask_allows():
         heads.append(weights / weights.sum(-1, keepdims=True) @ kv[:, 6:][:, part])
     want = np.concatenate(heads, -1) @ params["out.weight"].T + params["out.bias"]
     np.testing.assert_allclose(got, want, atol=1e-10)
+
+
+def test_masks_chunk_by_chunk_give_what_the_whole_mask_gives():
+    torch.manual_seed(0)
+    attention = Attention(6, 2).double()
+    x = torch.randn(2, 6, 6, dtype=torch.float64)
+    valid_BTN = torch.tensor([[[1, 0], [1, 1], [0, 1]], [[0, 0], [1, 0], [0, 0]]]).bool()
+    whole = chunk_causal_mask(3, 2) & look_at_valid(valid_BTN.flatten(1))
+    parts = ChunkMasks.of(valid_BTN)
+    for number, mask in enumerate(parts.masks):
+        rows = slice(2 * number, 2 * number + 2)
+        assert torch.equal(mask, whole[:, rows, : rows.stop])
+        assert not whole[:, rows, rows.stop :].any()
+    seen = attention.keys_values(x)
+    torch.testing.assert_close(attention(x, seen, parts), attention(x, seen, whole))
 
 
 def test_chunk_causal_mask_as_drawn():

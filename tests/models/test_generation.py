@@ -1,64 +1,17 @@
-"""Writing answers and scoring given ones, against plain references that know no cache."""
-
-import itertools
+"""Writing answers token by token and scoring given ones; beams: test_beam.py."""
 
 import numpy as np
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_map_only
 
 from mirasol.batch import EOS_ID, PAD_ID
 from mirasol.models.beam import Beam
-from mirasol.models.decoder import TextDecoder
 from mirasol.models.generation import Greedy, Sampling
 from mirasol.models.noise import threefry, uniform_numbers
 from mirasol.models.text_layout import prefix_mask, text_positions, up_to_end
 from tests.models.builders import SHAPE, build_model, random_batch
-
-B, Q, P, R = 2, 3, 4, 5
-
-
-def build_decoder(vocab_size=7, seed=0):
-    """Weights of order 1 make the answers differ between questions, and end at any place."""
-    torch.manual_seed(seed)
-    decoder = TextDecoder(
-        vocab_size=vocab_size, width=20, layers=2, heads=2, context_width=12, tied=False
-    )
-    with torch.no_grad():
-        for parameter in decoder.parameters():
-            if parameter.dim() == 2:
-                parameter.copy_(torch.randn_like(parameter) * 0.5)
-    return decoder.eval().requires_grad_(False)
-
-
-def ask(decoder, seed=1):
-    """Clips of uneven length, and questions of uneven length; one has no words."""
-    generator = torch.Generator().manual_seed(seed)
-    valid_BN = torch.tensor([[True] * 6, [True] * 4 + [False] * 2])
-    memory = decoder.remember(torch.randn(B, 6, 12, generator=generator), valid_BN)
-    prompt_BQP = torch.randint(2, decoder.vocab_size, (B, Q, P), generator=generator)
-    prompt_BQP[0, 1, 2:] = PAD_ID
-    prompt_BQP[1, 2] = PAD_ID
-    return memory, prompt_BQP
-
-
-class Uncached:
-    """Log-probabilities of the token that follows, for each question, all computed anew."""
-
-    def __init__(self, decoder, length=R):
-        self.decoder, self.length = decoder, length
-        self.memory, self.prompt_BQP = ask(decoder)
-        self.known = {}
-
-    def __call__(self, tokens):
-        """Returns float64 [X, V]."""
-        if tokens not in self.known:
-            answer = torch.zeros(B, Q, self.length, dtype=torch.int64)
-            answer[:, :, : len(tokens)] = torch.tensor(tokens, dtype=torch.int64)
-            logits = self.decoder(self.memory, self.prompt_BQP, answer)[:, :, len(tokens)]
-            self.known[tokens] = logits.flatten(0, 1).double().log_softmax(-1).numpy()
-        return self.known[tokens]
+from tests.models.decoders import B, P, Q, R, ask, build_decoder
+from tests.models.tracing import Trace
 
 
 def test_responses_side_by_side_as_drawn():
@@ -102,19 +55,6 @@ def test_slots_not_yet_written_are_not_looked_at():
     for keys, values in cache.keys_values:
         keys[:, :, P:], values[:, :, P:] = 7.0, -7.0
     torch.testing.assert_close(decoder.step(memory, cache, token_X)[0], before, rtol=0, atol=0)
-
-
-class Trace(TorchDispatchMode):
-    """Notes each operation with the numbers and shapes that a graph of it would hold."""
-
-    def __init__(self):
-        super().__init__()
-        self.operations = []
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        noted = tree_map_only(torch.Tensor, lambda x: (x.shape, x.dtype), (args, kwargs or {}))
-        self.operations.append((str(function), str(noted)))
-        return function(*args, **(kwargs or {}))
 
 
 def test_one_graph_serves_all_steps():
@@ -241,99 +181,6 @@ def test_sampling_the_best_token_is_greedy():
     assert torch.equal(Sampling(top_k=1).write(decoder, memory, prompt_BQP, R), greedy)
 
 
-def beam_answers(decoder, width, length, length_penalty):
-    """Returns the finished answers of each question as tuples with their scores."""
-    memory, prompt_BQP = ask(decoder)
-    beam = Beam(width=width, length_penalty=length_penalty)
-    found = beam.search(decoder, memory, prompt_BQP, length)
-    best_BQR = beam.write(decoder, memory, prompt_BQP, length)
-    assert torch.equal(best_BQR.flatten(0, 1), found.tokens_XZR[:, 0])
-    return found.tokens_XZR.numpy(), found.score_XZ.numpy()
-
-
-def check_answers(found, row, expected, length):
-    """Compares with tuples and scores, best first; places that are left over hold nothing."""
-    tokens_ZR, score_Z = found[0][row], found[1][row]
-    padded = [[*tokens, *[PAD_ID] * (length - len(tokens))] for tokens, _ in expected]
-    assert tokens_ZR[: len(expected)].tolist() == padded
-    scores = [score for _, score in expected]
-    np.testing.assert_allclose(score_Z[: len(expected)], scores, rtol=1e-4, atol=1e-4)
-    assert (tokens_ZR[len(expected) :] == PAD_ID).all()
-    assert (score_Z[len(expected) :] == -np.inf).all()
-
-
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_a_beam_of_one_is_greedy(seed):
-    decoder = build_decoder(seed=seed)
-    memory, prompt_BQP = ask(decoder)
-    greedy = Greedy().write(decoder, memory, prompt_BQP, R)
-    assert torch.equal(Beam(width=1).write(decoder, memory, prompt_BQP, R), greedy)
-
-
-@pytest.mark.parametrize("length_penalty", [0.0, 1.0])
-def test_a_beam_that_covers_all_is_exhaustive_search(length_penalty):
-    vocabulary, length, width = 4, 3, 45
-    decoder = build_decoder(vocabulary)
-    log_p = Uncached(decoder, length)
-    answers = [
-        tokens
-        for n in range(1, length + 1)
-        for tokens in itertools.product(range(vocabulary), repeat=n)
-        if EOS_ID not in tokens[:-1] and (tokens[-1] == EOS_ID or n == length)
-    ]
-    assert len(answers) == 40
-    found = beam_answers(decoder, width, length, length_penalty)
-    for row in range(B * Q):
-        scored = []
-        for tokens in answers:
-            total = sum(log_p(tokens[:n])[row, token] for n, token in enumerate(tokens))
-            scored.append((tokens, total / len(tokens) ** length_penalty))
-        check_answers(found, row, sorted(scored, key=lambda item: -item[1]), length)
-
-
-def reference_beams(log_p, row, width, length, length_penalty):
-    """Beam search with lists."""
-    going, finished = [((), 0.0)], []
-    for n in range(1, length + 1):
-        found = [
-            ((*tokens, token), score + step)
-            for tokens, score in going
-            for token, step in enumerate(log_p(tokens)[row])
-        ]
-        found = sorted(found, key=lambda item: -item[1])[: 2 * width]
-        ends = [item[0][-1] == EOS_ID for item in found]
-        if len(finished) < width:
-            for (tokens, score), end in zip(found[:width], ends[:width], strict=True):
-                if end or n == length:
-                    finished.append((tokens, score / n**length_penalty))
-        going = [item for item, end in zip(found, ends, strict=True) if not end][:width]
-    return sorted(finished, key=lambda item: -item[1])[:width]
-
-
-@pytest.mark.parametrize(("width", "length_penalty"), [(2, 1.0), (3, 0.0), (3, 0.7)])
-def test_beams_agree_with_a_search_with_lists(width, length_penalty):
-    decoder = build_decoder()
-    log_p = Uncached(decoder)
-    found = beam_answers(decoder, width, R, length_penalty)
-    for row in range(B * Q):
-        check_answers(found, row, reference_beams(log_p, row, width, R, length_penalty), R)
-    memory, prompt_BQP = ask(decoder)
-    greedy = Greedy().write(decoder, memory, prompt_BQP, R).flatten(0, 1)
-    assert not np.array_equal(found[0][:, 0], greedy.numpy())
-
-
-def test_beams_share_the_clip():
-    decoder = build_decoder()
-    memory, prompt_BQP = ask(decoder)
-    shapes = []
-    for block in decoder.blocks:
-        block.cross_attention.register_forward_pre_hook(
-            lambda _, inputs: shapes.append((inputs[0].shape[:2], inputs[1][0].shape[0]))
-        )
-    Beam(width=5).write(decoder, memory, prompt_BQP, R)
-    assert set(shapes) == {((B, Q * P), B), ((B, Q * 5), B)}
-
-
 def test_options_score_as_separate_passes_do():
     decoder = build_decoder()
     memory, prompt_BQP = ask(decoder)
@@ -382,8 +229,6 @@ def test_the_model_answers_and_scores():
         (lambda: Sampling(top_k=0), r"Sampling.top_k is 0; .* above 0"),
         (lambda: Sampling(top_p=1.5), r"Sampling.top_p is 1.5; .*at most 1"),
         (lambda: Sampling(seed=-1), r"Sampling.seed is -1; .*from 0 to 2\^64"),
-        (lambda: Beam(width=0), r"Beam.width is 0; .* above 0"),
-        (lambda: Beam(length_penalty=-0.5), r"Beam.length_penalty is -0.5; .*0 or above"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(build, message):

@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from mirasol.batch import EOS_ID, PAD_ID
+from mirasol.models.beam import Beam
 from mirasol.models.encoders import AudioEncoder
 from mirasol.models.latent import LatentModel
 from mirasol.models.mirasol3b import Mirasol
-from tests.models.builders import SHAPE, WIDTH, build_model, random_batch
+from tests.models.builders import SHAPE, VOCAB_SIZE, WIDTH, build_model, random_batch
 
 
 def changed(batch, **values):
@@ -46,20 +47,6 @@ def test_a_combiner_on_each_chunk_alone_sees_no_earlier_chunk():
     assert (gradient.abs().amax(dim=(0, 2, 3)) > 0).tolist() == [False, True, False]
 
 
-@pytest.mark.parametrize("present", ["has_video_BT", "has_audio_BT"])
-def test_absent_media_have_no_influence(present):
-    model, batch = build_model().eval(), random_batch()
-    batch = changed(batch, **{present: torch.zeros_like(batch.has_video_BT)})
-    other = random_batch(seed=1)
-    media = "video_BTFHWC" if present == "has_video_BT" else "audio_BTAS"
-    swapped = changed(batch, **{media: getattr(other, media)})
-    torch.testing.assert_close(model(batch), model(swapped), rtol=0, atol=0)
-    # The other modality still matters.
-    rest = "audio_BTAS" if media == "video_BTFHWC" else "video_BTFHWC"
-    moved = model(changed(batch, **{rest: getattr(other, rest)}))["text_loss"]
-    assert moved != model(batch)["text_loss"]
-
-
 def test_a_clip_with_nothing_in_it_still_has_finite_losses_and_gradients():
     model, batch = build_model(), random_batch()
     nothing = torch.zeros_like(batch.has_video_BT)
@@ -71,35 +58,88 @@ def test_a_clip_with_nothing_in_it_still_has_finite_losses_and_gradients():
         assert parameter.grad is None or parameter.grad.isfinite().all(), name
 
 
-def test_chunks_after_a_short_clip_do_not_reach_the_answer():
-    model, batch = build_model().eval(), random_batch()
-    first = torch.tensor([True, True, False]).expand(2, -1)
-    short = changed(batch, has_video_BT=first, has_audio_BT=first)
-    other = random_batch(seed=1)
-    video, audio = short.video_BTFHWC.clone(), short.audio_BTAS.clone()
-    video[:, 2], audio[:, 2] = other.video_BTFHWC[:, 2], other.audio_BTAS[:, 2]
-    moved = changed(short, video_BTFHWC=video, audio_BTAS=audio)
-    torch.testing.assert_close(model(short), model(moved), rtol=0, atol=0)
+def sixteen_questions():
+    """Questions of uneven lengths about two clips; the last slot of the second clip is empty."""
+    ids = torch.Generator().manual_seed(9)
+    prompt = torch.randint(3, VOCAB_SIZE, (2, 16, SHAPE.prompt_length), generator=ids)
+    answer = torch.randint(3, VOCAB_SIZE, (2, 16, SHAPE.answer_length), generator=ids)
+    for q in range(16):
+        prompt[:, q, 1 + q % SHAPE.prompt_length :] = PAD_ID
+        answer[:, q, q % SHAPE.answer_length] = EOS_ID
+        answer[:, q, 1 + q % SHAPE.answer_length :] = PAD_ID
+    there = torch.ones(2, 16, dtype=torch.bool)
+    there[1, 15] = False
+    return changed(random_batch(), prompt_BQP=prompt, answer_BQR=answer, question_BQ=there)
 
 
-def test_questions_of_a_clip_equal_examples_of_their_own():
-    model, batch = build_model().eval(), random_batch()
-    alone = [
-        changed(
-            batch,
-            prompt_BQP=batch.prompt_BQP[:, q : q + 1],
-            answer_BQR=batch.answer_BQR[:, q : q + 1],
-            question_BQ=batch.question_BQ[:, q : q + 1],
-        )
-        for q in range(SHAPE.questions)
+def each_alone(batch):
+    """Returns as many batches as there are questions, each with one about every clip."""
+    names = ("prompt_BQP", "answer_BQR", "question_BQ")
+    return [
+        changed(batch, **{name: getattr(batch, name)[:, q : q + 1] for name in names})
+        for q in range(batch.prompt_BQP.shape[1])
     ]
 
-    def logits(some):
-        return model.text_decoder(
-            model.remember(model.encode(some)), some.prompt_BQP, some.answer_BQR
+
+def test_sixteen_questions_equal_sixteen_examples():
+    model, batch = build_model().eval(), sixteen_questions()
+    options = batch.answer_BQR.unsqueeze(2).repeat(1, 1, 3, 1)
+    options[:, :, 1, 0] = 7
+
+    def answers(some, options):
+        memory = model.remember(model.encode(some))
+        return (
+            model.text_decoder(memory, some.prompt_BQP, some.answer_BQR),
+            model.score(some, options),
+            model.generate(some),
+            model.generate(some, Beam(width=3)),
         )
 
-    torch.testing.assert_close(logits(batch), torch.cat([logits(one) for one in alone], dim=1))
+    alone = [answers(one, options[:, q : q + 1]) for q, one in enumerate(each_alone(batch))]
+    for found, pieces in zip(answers(batch, options), zip(*alone, strict=True), strict=True):
+        torch.testing.assert_close(found, torch.cat(pieces, dim=1))
+
+
+def test_sixteen_questions_train_as_sixteen_examples():
+    """The text loss is a mean over words, so that of each example weighs as many as it has."""
+    model, batch = build_model(), sixteen_questions()
+
+    def words(some):
+        return ((some.answer_BQR != PAD_ID) & some.question_BQ[..., None]).sum()
+
+    def gradients(loss):
+        model.zero_grad()
+        loss.backward()
+        return {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+
+    together = model(batch)
+    parts = [model(one) | {"words": words(one)} for one in each_alone(batch)]
+    text = sum(part["text_loss"] * part["words"] for part in parts) / words(batch)
+    torch.testing.assert_close(text, together["text_loss"])
+    torch.testing.assert_close(gradients(together["text_loss"]), gradients(text))
+    for name in ("latent_loss", "reconstruction_loss"):
+        assert all(torch.equal(part[name], together[name]) for part in parts)
+
+
+def test_all_questions_about_a_clip_cost_one_pass_of_its_media():
+    model, batch = build_model(), sixteen_questions()
+    rows = []
+    for part in (model.video_encoder, model.audio_encoder, model.combiner, model.latent_model):
+        part.register_forward_hook(lambda _, inputs, output: rows.append(len(output)))
+    for block in model.text_decoder.blocks:
+        block.cross_attention.key_value.register_forward_hook(
+            lambda _, inputs, output: rows.append(len(output))
+        )
+    once = [2 * SHAPE.chunks] * 2 + [2] * (2 + len(model.text_decoder.blocks))
+    for ask in (
+        lambda: model(batch),
+        lambda: model.generate(batch),
+        lambda: model.generate(batch, Beam(width=3)),
+        lambda: model.score(batch, batch.answer_BQR[:, :, None]),
+    ):
+        rows.clear()
+        ask()
+        assert rows == once
 
 
 def test_the_total_is_the_weighted_sum_of_three_losses():
@@ -171,15 +211,6 @@ def test_more_frames_need_no_more_parameters():
     }
     losses = model(changed(batch, **longer))
     assert losses["loss"].isfinite()
-
-
-def test_masking_replaces_its_share_of_tokens_in_training_alone():
-    torch.manual_seed(0)
-    latent = LatentModel(width=8, layers=1, heads=2, tokens=50, mask_ratio=0.3)
-    x_BTMD = torch.zeros(10, 20, 50, 8)
-    masked = (latent._mask(x_BTMD) != 0).any(-1).float().mean()
-    assert 0.28 < masked < 0.32
-    assert latent.eval()._mask(x_BTMD) is x_BTMD
 
 
 def test_parts_that_do_not_fit_are_named():

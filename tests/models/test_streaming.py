@@ -7,35 +7,9 @@ import dataclasses
 import pytest
 import torch
 
-from mirasol.models.combiners import Combiner, TransformerCombiner
-from mirasol.models.latent import LatentModel
 from mirasol.models.mirasol3b import Mirasol
 from mirasol.models.streaming import Stream
-from mirasol.models.token_turing import TokenTuringCombiner
-from tests.models.builders import SHAPE, WIDTH, build_model, random_batch
-
-
-def transformer(earlier_chunks: bool) -> Combiner:
-    return TransformerCombiner(
-        width=WIDTH, layers=2, heads=2, out_tokens=5, earlier_chunks=earlier_chunks
-    )
-
-
-COMBINERS = {
-    "earlier chunks": lambda: transformer(True),
-    "chunk alone": lambda: transformer(False),
-    "token turing": lambda: TokenTuringCombiner(
-        width=WIDTH, heads=2, layers=1, out_tokens=5, memory_tokens=7
-    ),
-}
-
-
-def model_with(combiner: str, window: int | None = None) -> Mirasol:
-    model = build_model()
-    torch.manual_seed(1)
-    model.combiner = COMBINERS[combiner]()
-    model.latent_model = LatentModel(width=WIDTH, layers=2, heads=2, tokens=5, window=window)
-    return model.eval()
+from tests.models.builders import COMBINERS, SHAPE, random_batch, with_combiner
 
 
 def absent_batch():
@@ -63,7 +37,7 @@ def watch(model: Mirasol, batch) -> tuple[Stream, torch.Tensor]:
 @pytest.mark.parametrize("window", [None, 2])
 @pytest.mark.parametrize("combiner", COMBINERS)
 def test_chunk_by_chunk_equals_the_whole_clip(combiner, window):
-    model, batch = model_with(combiner, window), absent_batch()
+    model, batch = with_combiner(combiner, window).eval(), absent_batch()
     stream, h_BTMD = watch(model, batch)
     clip = model.encode(batch)
     seen = clip.valid_BT
@@ -74,7 +48,7 @@ def test_chunk_by_chunk_equals_the_whole_clip(combiner, window):
 
 
 def test_a_question_in_the_middle_is_answered_from_what_was_seen():
-    model, batch = model_with("token turing"), random_batch()
+    model, batch = with_combiner("token_turing").eval(), random_batch()
     stream = model.stream(batch_size=2)
     stream.step(batch.video_BTFHWC[:, 0], batch.audio_BTAS[:, 0])
     now = stream.answer(batch.prompt_BQP, SHAPE.answer_length)
@@ -90,4 +64,4 @@ def test_a_question_in_the_middle_is_answered_from_what_was_seen():
 
 def test_a_question_before_the_first_chunk_is_an_error():
     with pytest.raises(ValueError, match="call step first"):
-        model_with("chunk alone").stream().answer(random_batch().prompt_BQP, 2)
+        with_combiner("transformer_chunk_alone").stream().answer(random_batch().prompt_BQP, 2)

@@ -15,6 +15,7 @@ look at shapes, nor the other way round, except in *together*.
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -96,15 +97,17 @@ def _even(
     attribute: str,
     question: str,
     answer: str,
-    excluded: int = 0,
+    excluded: str | None = None,
 ) -> ShapesQuestion:
-    """Returns a question whose possible answers are equally likely, less `excluded` of them."""
+    """Returns a question whose answer can be any value but `excluded`, each equally likely."""
+    possible = [value for value in spec.values(attribute) if value != excluded]
+    bag = scene.bag(attribute)
     return ShapesQuestion(
         family,
         question,
         answer,
-        chance=levels.even_odds(len(spec.values(attribute)) - excluded),
-        bag_oracle=levels.even_odds(len(scene.bag(attribute)) - excluded),
+        chance=levels.even_odds(len(possible)),
+        bag_oracle=levels.commonest_odds({value: bag[value] for value in possible}, answer),
     )
 
 
@@ -144,17 +147,16 @@ def _hearing(spec: AVShapes, scene: Scene, random: np.random.Generator) -> Itera
 def _count(spec: AVShapes, scene: Scene, random: np.random.Generator) -> Iterator[ShapesQuestion]:
     """Yields a question for a number, or none, so that each number is right equally often."""
     kind = spec.sounds[random.integers(len(spec.sounds))]
-    count = sum(event.sound.kind == kind for event in scene.events)
-    odds = (spec.events, len(spec.sounds), spec.persistence)
-    keep = dict(enumerate(levels.count_keep_probabilities(*odds)))
+    count = scene.bag("sound")[kind]
+    rates = levels.count_keep_probabilities(spec.events, len(spec.sounds), spec.persistence)
+    keep = dict(enumerate(rates))
     if random.random() < keep.get(count, 0):
-        heard = scene.bag("sound")
         yield ShapesQuestion(
             FAMILIES[1],
             f"how many parts have {phrase('sound', kind)}",
             levels.COUNTS[count],
             chance=levels.even_odds(len(levels.COUNTS)),
-            bag_oracle=levels.count_oracle(*odds, len(heard), kind in heard),
+            bag_oracle=1.0,
         )
 
 
@@ -168,7 +170,7 @@ def _tone(scene: Scene, random: np.random.Generator) -> Iterator[ShapesQuestion]
             f"what tone comes {place}",
             tones[index],
             chance=levels.even_odds(len(TONES)),
-            bag_oracle=levels.even_odds(len(set(tones))),
+            bag_oracle=levels.commonest_odds(Counter(tones), tones[index]),
         )
 
 
@@ -194,7 +196,8 @@ def _order(spec: AVShapes, scene: Scene, attributes: Sequence[str]) -> Iterator[
                 if 0 <= neighbour < len(runs):
                     for asked in attributes:
                         question = f"what {asked} comes {word} {phrase(attribute, value)}"
-                        answer, excluded = runs[neighbour].value(asked), int(asked == attribute)
+                        answer = runs[neighbour].value(asked)
+                        excluded = value if asked == attribute else None
                         yield _even(spec, scene, FAMILIES[3], asked, question, answer, excluded)
 
 

@@ -13,6 +13,7 @@ All draws treat the values of an attribute alike. The levels of `levels.py` rest
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -99,9 +100,9 @@ class Scene:
     chunks: int
     events: tuple[Event, ...]
 
-    def bag(self, attribute: str) -> frozenset[str]:
-        """Returns the values that occur, without when: all that the bag oracle knows."""
-        return frozenset(event.value(attribute) for event in self.events)
+    def bag(self, attribute: str) -> Counter[str]:
+        """Returns how often each value occurs, without when: all that the bag oracle knows."""
+        return Counter(event.value(attribute) for event in self.events)
 
     @property
     def frames(self) -> int:

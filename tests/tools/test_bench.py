@@ -1,0 +1,144 @@
+"""Each benchmark runs at tiny sizes, writes its rows, and prints what follows from them."""
+
+from __future__ import annotations
+
+import copy
+import json
+import statistics
+from pathlib import Path
+
+import bench
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TINY = ["--gin_file=runs/av_shapes.gin"]  # Mirasol tiny; clips of 4 chunks.
+
+
+def run(tmp_path, capsys, *arguments):
+    """Returns the rows that a benchmark wrote and the table that it printed."""
+    path = tmp_path / "rows.json"
+    assert bench.main([*arguments, f"--output={path}"]) == 0
+    record = json.loads(path.read_text())
+    assert record["benchmark"] == arguments[0]
+    assert record["command"].startswith(f"python tools/bench.py {arguments[0]} ")
+    assert record["machine"].keys() >= {"cpu", "cores", "threads", "torch", "commit", "date"}
+    return record["rows"], capsys.readouterr().out
+
+
+def test_ops_counts_what_the_token_turing_machine_saves(tmp_path, capsys):
+    rows, printed = run(tmp_path, capsys, "ops", *TINY)
+    flops = {row["combiner"]: row["combiner_flops"] for row in rows}
+    for other in ("transformer", "transformer_chunk_alone"):
+        more = flops["token_turing"] / flops[other] - 1  # At this size: few tokens, much memory.
+        assert f"token_turing needs {more:.1%} more than {other} in the Combiner" in printed
+
+
+def test_rate_is_that_of_the_step_over_that_of_the_best_product(tmp_path, capsys):
+    rows, printed = run(
+        tmp_path, capsys, "rate", *TINY, "--repeats=3", "--products", "64", "128", "--batch_size=2"
+    )
+    step, *rest = rows
+    products = [row for row in rest if row["what"] == "product"]
+    assert [row["flops"] for row in products] == [2 * 64**3, 2 * 128**3]
+    assert {len(row["seconds"]) for row in (step, *products)} >= {3}
+    best = max(row["flops"] / min(row["seconds"]) for row in products)
+    share = step["flops"] / statistics.median(step["seconds"]) / best
+    assert f"A step reaches {share:.0%} of the rate" in printed
+    assert {"addmm", "all others"} <= {row.get("name") for row in rest}
+
+
+def test_questions_compares_many_with_one(tmp_path, capsys):
+    rows, printed = run(tmp_path, capsys, "questions", *TINY, "--repeats=3", "--questions=4")
+    one, many = rows
+    assert (one["questions"], many["questions"]) == (1, 4)
+    assert one["flops"] < many["flops"] < 4 * one["flops"]
+    longer = statistics.median(many["seconds"]) / statistics.median(one["seconds"])
+    assert f"4 questions take {longer:.2f} times as long as one" in printed
+
+
+def test_frames_measures_each_point_and_draws_them(tmp_path, capsys):
+    flags = ["--combiners", "token_turing", "--frames", "8", "32", "--repeats=1"]
+    rows, printed = run(tmp_path, capsys, "frames", *TINY, *flags)
+    assert [(row["combiner"], row["frames"]) for row in rows] == [
+        ("token_turing", 8),
+        ("token_turing", 32),
+    ]
+    assert all(row["peak_bytes"] > 0 for row in rows)
+    few, many = rows
+    a_frame = [row["seconds"][0] / row["frames"] for row in (few, many)]
+    assert (
+        f"token_turing, from 8 to 32 frames: time a frame {a_frame[1] / a_frame[0] - 1:+.1%}"
+        in (printed)
+    )
+    assert f"peak memory {many['peak_bytes'] / few['peak_bytes']:.1f} times" in printed
+    assert (tmp_path / "rows.png").read_bytes().startswith(b"\x89PNG")
+
+
+SMALL_SIZES = {
+    "image_size": 32,
+    "mel_bins": 16,
+    "width": 48,
+    "heads": 2,
+    "encoder_layers": 1,
+    "combiner_layers": 1,
+    "latent_layers": 1,
+    "decoder_layers": 1,
+    "out_tokens": 2,
+    "written": 3,
+    "vocab_size": 20,
+}
+
+
+@pytest.mark.slow
+def test_peer_measures_both_sides_at_the_same_sizes(tmp_path, capsys):
+    """Slow: fetches the other package."""
+    sizes = [f"--set={name}={value}" for name, value in SMALL_SIZES.items()]
+    flags = ["--frames", "16", "--columns=4", "--turns=2", "--repeats=1", *sizes]
+    rows, printed = run(tmp_path, capsys, "peer", *flags, f"--packages={tmp_path}/other")
+    assert [(row["side"], row["columns"]) for row in rows] == [
+        ("ours", 2),
+        ("theirs", 2),
+        ("ours", 4),
+        ("theirs", 4),
+    ]
+    assert {len(row["train_s"]) for row in rows} == {2}
+    ours, theirs = rows[:2]
+    longer = statistics.median(theirs["train_s"]) / statistics.median(ours["train_s"])
+    assert f"2 columns a chunk: the other takes {longer:.2f} times as long for a step" in printed
+
+
+def test_ops_at_3b_reaches_what_the_paper_claims():
+    path = ROOT / "docs/benchmarks/ops.json"
+    rows = json.loads(path.read_text())["rows"]
+    assert {row["model_parameters"] // 10**8 for row in rows} == {30}
+    assert {row["chunks"] * row["chunk_frames"] for row in rows} == {128}
+    flops = {row["combiner"]: row["combiner_flops"] for row in rows}
+    assert flops["token_turing"] <= 0.82 * flops["transformer"]
+    assert flops["token_turing"] <= 0.82 * flops["transformer_chunk_alone"]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs/benchmarks").glob("*.json")), ids=str)
+def test_the_page_shows_the_tables_of_the_rows_beside_it(path):
+    record = json.loads(path.read_text())
+    table = bench.BENCHMARKS[record["benchmark"]].tell(record["rows"])
+    assert table in (ROOT / "docs/benchmarks.md").read_text()
+
+
+def test_what_is_printed_follows_the_rows(capsys, tmp_path):
+    record = json.loads((ROOT / "docs/benchmarks/ops.json").read_text())
+    changed = copy.deepcopy(record)
+    for row in changed["rows"]:
+        if row["combiner"] == "token_turing":
+            row["combiner_flops"] *= 2
+    path = tmp_path / "ops.json"
+    path.write_text(json.dumps(changed))
+    assert bench.main(["show", str(path)]) == 0
+    shown = capsys.readouterr().out
+    assert bench.BENCHMARKS["ops"].tell(changed["rows"]) in shown
+    assert bench.BENCHMARKS["ops"].tell(record["rows"]) not in shown
+
+
+def test_an_unknown_gin_file_is_one_line(tmp_path, capsys):
+    assert bench.main(["ops", "--gin_file=nothing.gin", f"--output={tmp_path}/rows.json"]) == 2
+    assert "\nbench: no gin file 'nothing.gin'" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
