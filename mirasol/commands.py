@@ -177,11 +177,9 @@ def _media_file(name: str) -> Path:
 
 
 def _table(metrics: dict[str, float]) -> str:
-    from mirasol.evaluation.table import text_table
+    from mirasol.evaluation.table import text_report
 
-    if "accuracy" in metrics:
-        return text_table(metrics)
-    return "\n".join(f"{name:<32}{value}" for name, value in metrics.items())
+    return text_report(metrics)
 
 
 def _log_to_terminal() -> None:

@@ -78,6 +78,8 @@ class EvaluationPlan:
       max_clips: at most so many clips of each, None for all.
       workers: processes that decode.
       strategy: how answers are written: greedily, drawn, or by beam search.
+      score_options: answer by choice: each question's options, or the task's classes, are scored,
+        and the likeliest is the answer; `strategy` is not used then.
     """
 
     tasks: Sequence[str]
@@ -86,6 +88,7 @@ class EvaluationPlan:
     max_clips: int | None = None
     workers: int = 1
     strategy: Strategy = GREEDY
+    score_options: bool = False
 
     def __post_init__(self) -> None:
         numbers = {"batch_size": self.batch_size, "max_clips": self.max_clips}

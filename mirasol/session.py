@@ -19,6 +19,7 @@ from mirasol.checkpoint.manager import CheckpointManager
 from mirasol.checkpoint.state import model_state, training_state
 from mirasol.data.loader import BatchStream, evaluation_batches, training_batches
 from mirasol.data.task_service import TaskService
+from mirasol.evaluation.choices import Chooser
 from mirasol.evaluation.evaluator import evaluate
 from mirasol.evaluation.predictions import Batches, Observer, predict, whole_file
 from mirasol.experiment import Experiment
@@ -111,12 +112,17 @@ class Session:
     def evaluate(
         self, task: str, split: str, folder: Path, observers: Sequence[Observer] = ()
     ) -> dict[str, float]:
-        """Answers a split by generation; returns the task's metrics and writes them to a folder."""
+        """Answers a split; returns the task's metrics and writes them to a folder."""
+        by_choice = self.experiment.evaluation.score_options
+        classes = self.service.classes(task) if by_choice else None
+        vocabulary = self.experiment.converter.vocabulary
         return evaluate(
+            choose=Chooser(self.score, vocabulary, classes) if by_choice else None,
+            classes=classes,
             generate=self.generate,
             batches=self._evaluation_batches(task, split),
-            vocabulary=self.experiment.converter.vocabulary,
-            score=lambda targets, predictions: self.service.score(task, targets, predictions),
+            vocabulary=vocabulary,
+            score=functools.partial(self.service.score, task),
             task=task,
             split=split,
             step=self.step,
@@ -130,6 +136,13 @@ class Session:
         self.model.eval()
         with self.runtime.autocast():
             return self._generate(self.runtime.transfer(batch)).cpu()
+
+    def score(self, batch: Batch, options_BQOR: torch.Tensor) -> torch.Tensor:
+        """Returns the log-probability of each option, float32 [B, Q, O], on the host."""
+        self.model.eval()
+        with torch.no_grad(), self.runtime.autocast():
+            options_BQOR = options_BQOR.to(self.runtime.device)
+            return self.model.score(self.runtime.transfer(batch), options_BQOR).cpu()
 
     def restore_model(self) -> None:
         """Loads the newest checkpoint's parameters.

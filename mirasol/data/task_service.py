@@ -20,8 +20,11 @@ from types import FrameType
 from typing import Any, TypeVar
 
 from mirasol.data import source
+from mirasol.data.benchmarks.registration import class_names
 
 Answer = TypeVar("Answer")
+
+_HEADLINES = ("accuracy", "wups_0", "wups_0.9")
 
 
 @dataclass(frozen=True)
@@ -84,8 +87,20 @@ class TaskService(AbstractContextManager):
         """
         self._ask(_prepare, task, split, self._modules)
 
+    def classes(self, task: str) -> list[str] | None:
+        """Returns the classes of a set of classes, from its files; None for any other task.
+
+        Raises:
+          ValueError: unknown task; the files that name the classes are not there.
+        """
+        return self._ask(_classes, task, self._modules)
+
     def score(
-        self, task: str, targets: list[dict[str, Any]], predictions: list[str]
+        self,
+        task: str,
+        targets: list[dict[str, Any]],
+        predictions: list[str],
+        class_scores: Any = None,
     ) -> dict[str, float]:
         """Returns the task's metrics of some predictions.
 
@@ -93,13 +108,14 @@ class TaskService(AbstractContextManager):
           task: name of a task, or of a mixture whose tasks share their metrics.
           targets: annotation rows of the questions (`Question.row`).
           predictions: one answer's text a question.
+          class_scores: for the metrics that seqio calls score metrics; None leaves those out.
 
         Raises:
           ValueError: unknown task, no metric, different metrics in a mixture, unequal lengths.
         """
         if len(targets) != len(predictions):
             raise ValueError(f"{len(targets)} targets, but {len(predictions)} predictions")
-        return self._ask(_score, task, targets, predictions, self._modules)
+        return self._ask(_score, task, targets, predictions, class_scores, self._modules)
 
     def close(self) -> None:
         """Ends the process."""
@@ -175,8 +191,17 @@ def _prepare(task: str, split: str, modules: tuple[str, ...]) -> None:
         raise ValueError(f"the split {split!r} of task {task!r} is empty")
 
 
+def _classes(task: str, modules: tuple[str, ...]) -> list[str] | None:
+    source.find_task(task, modules)
+    return class_names(task)
+
+
 def _score(
-    task: str, targets: list[dict[str, Any]], predictions: list[str], modules: tuple[str, ...]
+    task: str,
+    targets: list[dict[str, Any]],
+    predictions: list[str],
+    class_scores: Any,
+    modules: tuple[str, ...],
 ) -> dict[str, float]:
     provider = source.find_task(task, modules)
     tasks = source.tasks_of(provider)
@@ -188,7 +213,18 @@ def _score(
         )
     if not metrics:
         raise ValueError(f"task {task!r} has no metric; give it metric_fns=[...] where it is made")
+    calls = [(metric, predictions) for metric in metrics]
+    if class_scores is not None:
+        calls += [(metric, class_scores) for metric in tasks[0].score_metric_fns]
     scores: dict[str, float] = {}
-    for metric in metrics:
-        scores |= {name: float(value) for name, value in metric(targets, predictions).items()}
-    return scores
+    for metric, given in calls:
+        scores |= {name: float(value) for name, value in metric(targets, given).items()}
+    return scores | _of_all(scores, len(targets))
+
+
+def _of_all(scores: dict[str, float], count: int) -> dict[str, float]:
+    """Returns headline scores with every question of the split that was not asked as wrong."""
+    if "num_total" not in scores:
+        return {}
+    share = count / max(scores["num_total"], 1.0)
+    return {f"{name}_of_all": scores[name] * share for name in _HEADLINES if name in scores}

@@ -1,6 +1,7 @@
-"""Evaluation: every question of a split answered, the task's metric, and two files.
+"""Evaluation: every question of a split answered, the task's metric, and two or three files.
 
     batches -> predict -> predictions file (a line an answer) -> the task's metric -> json
+                                                              -> the benchmark's submission file
 
 Rows and answers are kept for the metric; nothing that holds frames is.
 """
@@ -12,8 +13,19 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from mirasol.data.vocabulary import Vocabulary
-from mirasol.evaluation.predictions import Batches, Generate, Observer, predict, whole_file
+from mirasol.evaluation.class_scores import ClassScores
+from mirasol.evaluation.predictions import (
+    Batches,
+    Choose,
+    Generate,
+    Observer,
+    predict,
+    whole_file,
+)
+from mirasol.evaluation.submissions import submission
 
 
 def evaluate(
@@ -21,17 +33,20 @@ def evaluate(
     generate: Generate,
     batches: Batches,
     vocabulary: Vocabulary,
-    score: Callable[[list[dict], list[str]], Mapping[str, float]],
+    score: Callable[..., Mapping[str, float]],
     task: str,
     split: str,
     step: int,
     directory: Path,
     total: int | None,
     observers: Sequence[Observer] = (),
+    choose: Choose | None = None,
+    classes: Sequence[str] | None = None,
 ) -> dict[str, float]:
     """Answers every question of a split and writes what came of it.
 
-    Writes `<task>-<split>-predictions.jsonl` and then `<task>-<split>.json` (each metric's name to
+    Writes `<task>-<split>-predictions.jsonl`, for a benchmark with a format of its own
+    `<task>-<split>-submission.<json or csv>`, and then `<task>-<split>.json` (each metric's name to
     its value, with `num_examples`, the questions answered, and `step`) into `directory`; each
     file appears whole or not at all.
 
@@ -39,13 +54,16 @@ def evaluate(
       generate: batch -> token ids, as in `predict`.
       batches: pairs of a batch and its clips, as in `predict`.
       vocabulary: decodes ids.
-      score: (annotation rows, answers) -> metrics; the task's own.
+      score: (annotation rows, answers) -> metrics; the task's own. Where there are classes, their
+        `ClassScores` come third.
       task: names the files and the progress bar.
       split: likewise.
       step: of the model, for the record.
       directory: made if absent.
       total: clips of the split for the progress bar, None if not known.
       observers: see every batch with its answers.
+      choose: answers by choice among options instead of `generate`.
+      classes: the options, where `choose` scores the classes of the task.
 
     Returns:
       The content of the json file, except that a NaN here is null there.
@@ -57,6 +75,7 @@ def evaluate(
     name = f"{task}-{split}"
     targets: list[dict] = []
     texts: list[str] = []
+    values: list[np.ndarray] = []
     with whole_file(directory / f"{name}-predictions.jsonl") as file:
         for prediction in predict(
             generate=generate,
@@ -65,13 +84,19 @@ def evaluate(
             title=f"{task} {split}",
             total=total,
             observers=observers,
+            choose=choose,
         ):
             file.write(json.dumps(prediction.row(), ensure_ascii=False) + "\n")
             targets.append(prediction.question.row)
             texts.append(prediction.text)
+            if classes is not None and prediction.scores is not None:
+                values.append(np.array(prediction.scores, np.float32))
         if not targets:
             raise ValueError(f"task {task!r}, split {split!r}: no questions to evaluate")
-    metrics = {key: float(value) for key, value in score(targets, texts).items()}
+    class_scores = ClassScores(classes, np.stack(values)) if classes and values else None
+    _submit(directory / f"{name}-submission", task, targets, texts, class_scores)
+    given = (targets, texts) if class_scores is None else (targets, texts, class_scores)
+    metrics = {key: float(value) for key, value in score(*given).items()}
     metrics |= {"num_examples": len(targets), "step": step}
     with whole_file(directory / f"{name}.json") as file:
         finite = {key: value if math.isfinite(value) else None for key, value in metrics.items()}
@@ -80,3 +105,14 @@ def evaluate(
     for observer in observers:
         observer.finish()
     return metrics
+
+
+def _submit(
+    stem: Path, task: str, targets: list[dict], texts: list[str], scores: ClassScores | None
+) -> None:
+    """Writes the submission file of a benchmark; of any other task none."""
+    found = submission(task, targets, texts, scores)
+    if found is not None:
+        extension, content = found
+        with whole_file(stem.with_name(f"{stem.name}.{extension}")) as file:
+            file.write(content)

@@ -8,7 +8,7 @@ questions would make it too narrow by up to the square root of the questions per
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,8 +32,17 @@ def normalise(text: str) -> str:
     return text.removesuffix(".").rstrip()
 
 
+def own_type(row: Mapping[str, Any]) -> list[str]:
+    """Returns the groups in which a row is counted: its type, or none."""
+    name = str(row.get("type", ""))
+    return [name] if name else []
+
+
 def exact_match_by_type(
-    targets: Sequence[Mapping[str, Any]], predictions: Sequence[str]
+    targets: Sequence[Mapping[str, Any]],
+    predictions: Sequence[str],
+    *,
+    groups: Callable[[Mapping[str, Any]], Iterable[str]] = own_type,
 ) -> dict[str, float]:
     """Returns the share of predictions that equal their answers; a seqio predict metric.
 
@@ -41,21 +50,17 @@ def exact_match_by_type(
       targets: annotation rows. Used: `answer`; `type` ("" or absent: counted overall only);
         `video_id` (the clip; absent: a clip of its own); `chance` and `bag_oracle` if present.
       predictions: one answer a row, in the same order.
+      groups: names of the groups in which a row is counted beside the whole; its type by default.
 
     Returns:
       `accuracy`, `ci95_low` and `ci95_high` (percentile bootstrap over clips, seeded), `num`
       (questions) and, where every row carries them, the means of `chance` and `bag_oracle`. The
-      same names followed by `/<type>` for each type, in alphabetical order.
+      same names followed by `/<group>` for each group, in alphabetical order.
 
     Raises:
       ValueError: if there is nothing to score, or the two lists differ in length.
     """
-    if len(targets) != len(predictions):
-        raise ValueError(
-            f"{len(predictions)} predictions for {len(targets)} targets: exact match needs one each"
-        )
-    if not targets:
-        raise ValueError("no questions to score: the split is empty or none was asked")
+    require_pairs(targets, predictions)
     correct = np.array(
         [
             normalise(str(row["answer"])) == normalise(prediction)
@@ -66,13 +71,31 @@ def exact_match_by_type(
     clips = [str(row["video_id"]) if "video_id" in row else (i,) for i, row in enumerate(targets)]
     clip_names = {clip: number for number, clip in enumerate(dict.fromkeys(clips))}
     clip_numbers = np.array([clip_names[clip] for clip in clips])
-    types = [str(row.get("type", "")) for row in targets]
-
     scores = _group_scores(targets, correct, clip_numbers, np.arange(len(targets)), suffix="")
-    for name in sorted(set(types) - {""}):
-        chosen = np.array([i for i, each in enumerate(types) if each == name])
+    for name, chosen in members(targets, groups).items():
         scores |= _group_scores(targets, correct, clip_numbers, chosen, suffix=f"/{name}")
     return scores
+
+
+def require_pairs(targets: Sequence[Any], predictions: Sequence[Any]) -> None:
+    """Raises ValueError if there is nothing to score, or the two lists differ in length."""
+    if len(targets) != len(predictions):
+        raise ValueError(
+            f"{len(predictions)} predictions for {len(targets)} targets: a metric needs one each"
+        )
+    if not targets:
+        raise ValueError("no questions to score: the split is empty or none was asked")
+
+
+def members(
+    targets: Sequence[Mapping[str, Any]], groups: Callable[[Mapping[str, Any]], Iterable[str]]
+) -> dict[str, np.ndarray]:
+    """Returns the places of each group's rows, the groups in alphabetical order."""
+    places: dict[str, list[int]] = {}
+    for place, row in enumerate(targets):
+        for name in groups(row):
+            places.setdefault(name, []).append(place)
+    return {name: np.array(places[name]) for name in sorted(places)}
 
 
 def bootstrap_interval(correct: np.ndarray, clip_numbers: np.ndarray) -> tuple[float, float]:

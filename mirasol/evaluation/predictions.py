@@ -24,16 +24,25 @@ from mirasol.evaluation.metrics import normalise
 from mirasol.progress import progress_bar
 
 Generate = Callable[[Batch], torch.Tensor]
+Choose = Callable[[Batch, Sequence[ClipReference]], "list[list[Prediction]]"]
 Batches = Iterable[tuple[Batch, list[ClipReference]]]
 
 
 @dataclasses.dataclass(frozen=True)
 class Prediction:
-    """One question about one clip, and the model's answer to it."""
+    """One question about one clip, and the model's answer to it.
+
+    Attributes:
+      clip: what was seen and heard.
+      question: what was asked.
+      text: the answer.
+      scores: where it was chosen among options, the log-probability of each; else None.
+    """
 
     clip: ClipReference
     question: Question
     text: str
+    scores: tuple[float, ...] | None = None
 
     @property
     def correct(self) -> bool:
@@ -74,6 +83,7 @@ def predict(
     title: str,
     total: int | None,
     observers: Sequence[Observer] = (),
+    choose: Choose | None = None,
 ) -> Iterator[Prediction]:
     """Yields an answer to every question, under a progress bar with the running accuracy.
 
@@ -85,6 +95,7 @@ def predict(
       title: stands before the progress bar.
       total: clips that will come, None if not known.
       observers: see every batch with its answers.
+      choose: answers by choice among options instead of `generate`.
 
     Raises:
       ValueError: questions, slots and ids do not line up.
@@ -93,7 +104,10 @@ def predict(
     last_clip = None
     with progress_bar(total=total, title=title, unit="clips", leave=False) as bar:
         for batch, clips in batches:
-            answered = answer_batch(generate(batch), batch, clips, vocabulary)
+            if choose is None:
+                answered = answer_batch(generate(batch), batch, clips, vocabulary)
+            else:
+                answered = choose(batch, clips)
             for observer in observers:
                 observer.see(batch, answered)
             for clip, predictions in zip(clips, answered, strict=True):

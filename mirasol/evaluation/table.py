@@ -8,6 +8,11 @@ from collections.abc import Mapping, Sequence
 HEADER = ("type", "accuracy", "95 % interval", "chance", "bag oracle", "questions", "above oracle")
 OVERALL = "all"
 ABSENT = "-"
+# What the table and the last line of a report hold already.
+_TOLD = {
+    *("accuracy", "ci95_low", "ci95_high", "num", "chance", "bag_oracle"),
+    *("num_examples", "step", "num_total", "num_missing", "num_bad_rows"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +70,26 @@ def text_table(metrics: Mapping[str, float]) -> str:
     text = [_aligned(line, widths) for line in lines]
     types = [*text[1:-1], rule] if text[1:-1] else []
     return "\n".join([text[0], rule, *types, text[-1]])
+
+
+def text_report(metrics: Mapping[str, float]) -> str:
+    """Returns all that a terminal is to show of a task: the table, other scores, what was asked.
+
+    Scores per type that the table does not hold (WUPS) stand in the json file alone.
+    """
+    parts = [text_table(metrics)] if "accuracy" in metrics else []
+    others = [
+        f"{name:<20}{value:.4g}"
+        for name, value in metrics.items()
+        if "/" not in name and name not in _TOLD
+    ]
+    if "num_total" in metrics:
+        others.append(
+            f"evaluated {metrics['num_examples']:g} of {metrics['num_total']:g} questions: "
+            f"{metrics['num_missing']:g} have no media file, {metrics['num_bad_rows']:g} rows "
+            "cannot be used"
+        )
+    return "\n".join([*parts, *others])
 
 
 def markdown_table(metrics: Mapping[str, float]) -> str:

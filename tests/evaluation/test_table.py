@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mirasol.evaluation.table import markdown_table, text_table
+from mirasol.evaluation.table import markdown_table, text_report, text_table
 
 METRICS = {
     "accuracy": 0.9,
@@ -59,3 +59,16 @@ def test_a_set_without_types_has_one_line():
 def test_metrics_without_accuracy_are_refused():
     with pytest.raises(ValueError, match="wups"):
         text_table({"wups": 0.3})
+
+
+def test_a_report_says_what_was_asked_and_what_the_table_lacks():
+    metrics = {**METRICS, "wups_0": 0.25, "wups_0/C": 0.5, "num_examples": 6.0, "step": 70.0}
+    assert text_report(metrics) == f"{TEXT}\nwups_0              0.25"
+    counts = {"num_total": 9.0, "num_missing": 2.0, "num_bad_rows": 1.0}
+    assert text_report(metrics | counts).splitlines()[-1] == (
+        "evaluated 6 of 9 questions: 2 have no media file, 1 rows cannot be used"
+    )
+
+
+def test_a_report_without_accuracy_has_no_table():
+    assert text_report({"wups_0": 0.25, "num": 4.0}) == "wups_0              0.25"

@@ -1,0 +1,1 @@
+"""Readers of public benchmarks: an official annotation file and a folder of media to rows."""

@@ -1,0 +1,126 @@
+"""A benchmark as a seqio task; registering it reads no file.
+
+Beside its metrics every task has `coverage`, so that a score says how much of the split it is of.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from absl import logging
+from torch.utils.data import get_worker_info
+
+from mirasol.data.benchmarks.reading import Benchmark, Report, SplitReader
+from mirasol.data.references import ClipReference
+from mirasol.data.source import import_seqio, reference_dataset, reference_features
+
+Metric = Callable[..., Mapping[str, float]]
+
+_registered: dict[str, Benchmark] = {}
+_reports: dict[tuple[str, str], Report] = {}
+
+
+def register(
+    benchmark: Benchmark,
+    metrics: Sequence[Metric] = (),
+    *,
+    before_reading: Callable[[Benchmark, str], None] = lambda benchmark, split: None,
+) -> None:
+    """Registers the task `benchmark.name`, with a split `reported` beside its own.
+
+    Args:
+      benchmark: what is read.
+      metrics: (annotation rows, predictions or scores) -> values, as seqio tells them apart.
+      before_reading: called with the set and the split before its files are looked at; raises
+        ValueError if the split cannot be scored, so that this is known before anything is answered.
+    """
+    seqio = import_seqio()
+    _registered[benchmark.name] = benchmark
+
+    def dataset(split: str, shuffle_files: bool = False, seed: int | None = None):
+        real = benchmark.real_split(split)
+        before_reading(benchmark, real)
+        return read_dataset(SplitReader(benchmark, real))
+
+    seqio.TaskRegistry.add(
+        benchmark.name,
+        seqio.FunctionDataSource(dataset, splits=benchmark.splits),
+        preprocessors=[],
+        output_features=reference_features(),
+        metric_fns=[*metrics, *([coverage] if metrics else [])],
+    )
+
+
+def read_dataset(reader: SplitReader):
+    """Returns the `tf.data.Dataset` of a split; tells once what of it cannot be used.
+
+    A set whose clips are gathered lies in memory, and seqio goes through it without Python. One
+    that is not is read as its clips are wanted; its first clip is looked for now, since an error
+    inside of tf.data would lose its type.
+    """
+    if not reader.benchmark.grouped:
+        next(iter(reader))
+        return reference_dataset(reader)
+    clips = list(reader)
+    _reports[reader.benchmark.name, reader.split] = reader.report
+    if get_worker_info() is None:  # Workers read the same again.
+        for line in reader.report.lines():
+            logging.warning("%s, split %s: %s", reader.benchmark.name, reader.split, line)
+    return _in_memory(clips)
+
+
+def coverage(targets: Sequence[Mapping[str, Any]], predictions: Sequence[str]) -> dict[str, float]:
+    """Returns how much of a split was evaluated; a seqio predict metric.
+
+    Args:
+      targets: annotation rows of one set and split.
+      predictions: one answer a row.
+
+    Returns:
+      `num_total` (questions in the annotation), `num_missing` (of them, without a media file) and
+      `num_bad_rows` (of them, rows that cannot be used).
+    """
+    names = {(str(row["benchmark"]), str(row["split"])) for row in targets}
+    reports = [_report(name, split) for name, split in sorted(names)]
+    return {
+        "num_total": float(sum(report.rows for report in reports)),
+        "num_missing": float(sum(report.missing for report in reports)),
+        "num_bad_rows": float(sum(report.bad_rows for report in reports)),
+    }
+
+
+def class_names(name: str) -> list[str] | None:
+    """Returns the classes of a registered set of classes; None for any other task."""
+    benchmark = _registered.get(name)
+    if benchmark is None or benchmark.classes is None:
+        return None
+    return benchmark.classes(benchmark.folder)
+
+
+def _report(name: str, split: str) -> Report:
+    if (name, split) not in _reports:
+        reader = SplitReader(_registered[name], split)
+        for _ in reader:
+            pass
+        _reports[name, split] = reader.report
+    return _reports[name, split]
+
+
+def _in_memory(clips: Iterable[ClipReference]):
+    """Returns a dataset of slices; rows are one string, since ragged ones take ten times as long.
+
+    The string is split as it is read, by TensorFlow.
+    """
+    import tensorflow as tf
+
+    slices: dict[str, list] = {"media": [], "start": [], "end": [], "rows": []}
+    for clip in clips:
+        slices["media"].append(clip.media)
+        slices["start"].append(math.nan if clip.start_s is None else clip.start_s)
+        slices["end"].append(math.nan if clip.end_s is None else clip.end_s)
+        slices["rows"].append("\n".join(json.dumps(each.row) for each in clip.questions))
+    dataset = tf.data.Dataset.from_tensor_slices(slices)
+    return dataset.map(lambda clip: {**clip, "rows": tf.strings.split(clip["rows"], "\n")})
