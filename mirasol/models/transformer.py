@@ -204,7 +204,8 @@ class Transformer(nn.Module):
         one; as we understand TubeViT, a single block, the first above the frozen ones.
 
     Raises:
-      ValueError: a size is not above 0, drop_path is not in [0, 1), or there is no block of a number in gated_blocks.
+      ValueError: a size is not above 0, drop_path is not in [0, 1), or there is no block of a
+        number in gated_blocks.
     """
 
     def __init__(
