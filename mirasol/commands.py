@@ -75,7 +75,8 @@ def train(request: Request) -> None:
     experiment.check()
     workdirs.claim(workdir, spec, request.arguments, where)
     _log_to_terminal()
-    experiment.train(workdir, request.runtime)
+    for task, metrics in experiment.train(workdir, request.runtime).items():
+        print(f"{task}\n{_table(metrics)}")
     print(f"trained in {workdir}; evaluate it with: python -m mirasol eval --workdir={workdir}")
 
 

@@ -219,12 +219,17 @@ class Experiment:
 
         return describe(self)
 
-    def train(self, workdir: Path, runtime: str) -> None:
-        """Trains in `workdir`, going on from its newest checkpoint if there is one."""
+    def train(self, workdir: Path, runtime: str) -> dict[str, dict[str, float]]:
+        """Trains in `workdir`, going on from its newest checkpoint if there is one.
+
+        Returns:
+          task -> metric -> value of the last evaluation on the way; empty where there was none.
+        """
         from mirasol.session import Session
 
         with Session.open(self, workdir, runtime) as session:
             session.train()
+            return session.scores
 
     def evaluate(
         self,

@@ -39,6 +39,7 @@ class Session:
       runtime: where tensors live.
       model: placed on the runtime.
       step: of the parameters in the model.
+      scores: task -> metric -> value of the last evaluation during training.
     """
 
     def __init__(self, experiment: Experiment, workdir: Path, runtime: Runtime):
@@ -48,6 +49,7 @@ class Session:
         self.model = runtime.place(experiment.build_model())
         self.checkpoints = CheckpointManager(workdir / "checkpoints", experiment.trainer.keep)
         self.step = 0
+        self.scores: dict[str, dict[str, float]] = {}
         self._streams: dict[tuple[str, str], BatchStream] = {}
         strategy = experiment.evaluation.strategy
         self._generate = runtime.compile(lambda batch: self.model.generate(batch, strategy))
@@ -217,7 +219,8 @@ class Session:
             plan = self.experiment.evaluation
             folder = self.workdir / "eval"
             for task in plan.tasks:
-                writer.write(step, plan.split, self.evaluate(task, plan.split, folder), task)
+                self.scores[task] = self.evaluate(task, plan.split, folder)
+                writer.write(step, plan.split, self.scores[task], task)
             log.restart_clock()
 
         def save(step: int) -> None:

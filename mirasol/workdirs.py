@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mirasol import provenance
-from mirasol.spelling import nearest
+from mirasol.spelling import closest, hint
 
 if TYPE_CHECKING:
     from mirasol.config import Spec
@@ -33,9 +33,11 @@ def read(workdir: Path, bindings: Sequence[str] = ()) -> Spec:
     from mirasol import config
 
     if not (workdir / CONFIG).is_file():
-        runs = [str(other.parent) for other in workdir.parent.glob(f"*/{CONFIG}")]
+        runs = [other.parent.name for other in workdir.parent.glob(f"*/{CONFIG}")]
         what = "holds no run" if workdir.is_dir() else "is not there"
-        raise ValueError(f"the workdir {workdir} {what}{nearest(str(workdir), runs)}")
+        other = closest(workdir.name, runs)
+        named = hint(str(workdir.with_name(other))) if other else ""
+        raise ValueError(f"the workdir {workdir} {what}{named}")
     return config.load([str((workdir / CONFIG).absolute())], bindings)
 
 

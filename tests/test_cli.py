@@ -47,6 +47,7 @@ class Experiment:
 
     def train(self, workdir, runtime):
         self.calls.append(("train", self.steps, workdir, runtime))
+        return {"shapes": {"loss": 0.5}}
 
     def evaluate(self, workdir, runtime, tasks, split, folder):
         self.calls.append(("evaluate", workdir, runtime, tasks, split, folder))
