@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mirasol.data.benchmarks.activitynet_qa import ACTIVITYNET_QA
+from mirasol.data.benchmarks.benchmark import Benchmark
 from mirasol.data.benchmarks.nextqa import NEXTQA_MC, NEXTQA_MC_QUESTION, NEXTQA_OE, STOP_WORDS
 from mirasol.data.benchmarks.question_json import MSRVTT_QA, MSVD_QA
-from mirasol.data.benchmarks.reading import Benchmark
 from mirasol.data.benchmarks.registration import register
 from mirasol.evaluation.question_answering import (
     activitynet_answers,

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from mirasol.data.benchmarks.reading import Benchmark
-from mirasol.data.benchmarks.records import (
-    BadRowError,
-    Problems,
-    Record,
-    json_records,
-    parsed,
-)
+from mirasol.data.benchmarks.annotation_files import json_records
+from mirasol.data.benchmarks.benchmark import Benchmark
+from mirasol.data.benchmarks.problems import BadRowError, Problems
+from mirasol.data.benchmarks.records import Record, parsed
 from mirasol.data.benchmarks.rows import Place, Row
 
 TYPES = (

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from mirasol.data.benchmarks.activitynet_qa import ACTIVITYNET_QA
+from mirasol.data.benchmarks.benchmark import Benchmark
 from mirasol.data.benchmarks.epic_sounds import EPIC_SOUNDS
 from mirasol.data.benchmarks.howto100m import HOWTO100M
 from mirasol.data.benchmarks.internvid import INTERNVID
 from mirasol.data.benchmarks.kinetics_sounds import KINETICS_SOUNDS, KINETICS_SOUNDS_31
 from mirasol.data.benchmarks.nextqa import NEXTQA_MC, NEXTQA_MC_QUESTION, NEXTQA_OE
 from mirasol.data.benchmarks.question_json import MSRVTT_QA, MSVD_QA
-from mirasol.data.benchmarks.reading import Benchmark
 from mirasol.data.benchmarks.valor_vast import VALOR, VAST
 from mirasol.data.benchmarks.vggsound import VGGSOUND
 from mirasol.data.benchmarks.webvid import WEBVID

@@ -6,18 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from mirasol.data.benchmarks.annotation_files import csv_records, json_file, require_columns
+from mirasol.data.benchmarks.benchmark import Benchmark
 from mirasol.data.benchmarks.captions import SPEECH_QUESTION, captioned
-from mirasol.data.benchmarks.reading import Benchmark
-from mirasol.data.benchmarks.records import (
-    AnnotationError,
-    BadRowError,
-    Problems,
-    Record,
-    csv_records,
-    json_file,
-    parsed,
-    require_columns,
-)
+from mirasol.data.benchmarks.problems import AnnotationError, BadRowError, Problems
+from mirasol.data.benchmarks.records import Record, parsed
 from mirasol.data.benchmarks.rows import Place, Row
 
 CAPTIONS = "caption.json"

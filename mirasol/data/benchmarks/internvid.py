@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from mirasol.data.benchmarks.annotation_files import jsonl_records
+from mirasol.data.benchmarks.benchmark import Benchmark
 from mirasol.data.benchmarks.captions import CAPTION_QUESTION, captioned
-from mirasol.data.benchmarks.reading import Benchmark
-from mirasol.data.benchmarks.records import Problems, Record, jsonl_records, parsed
+from mirasol.data.benchmarks.problems import Problems
+from mirasol.data.benchmarks.records import Record, parsed
 from mirasol.data.benchmarks.rows import Place, Row
 
 _PATTERN = "*.jsonl"

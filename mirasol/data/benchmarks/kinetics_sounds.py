@@ -11,17 +11,10 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from mirasol.data.benchmarks.reading import Benchmark
-from mirasol.data.benchmarks.records import (
-    AnnotationError,
-    BadRowError,
-    Problems,
-    Record,
-    csv_columns,
-    csv_records,
-    parsed,
-    require_columns,
-)
+from mirasol.data.benchmarks.annotation_files import csv_columns, csv_records, require_columns
+from mirasol.data.benchmarks.benchmark import Benchmark
+from mirasol.data.benchmarks.problems import AnnotationError, BadRowError, Problems
+from mirasol.data.benchmarks.records import Record, parsed
 from mirasol.data.benchmarks.rows import Place, Row
 
 QUESTION = "what is happening"

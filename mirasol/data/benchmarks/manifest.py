@@ -20,18 +20,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from mirasol.data.benchmarks.annotation_files import csv_records, jsonl_records, require_columns
+from mirasol.data.benchmarks.benchmark import Benchmark
 from mirasol.data.benchmarks.captions import CAPTION_QUESTION
-from mirasol.data.benchmarks.reading import Benchmark
-from mirasol.data.benchmarks.records import (
-    AnnotationError,
-    BadRowError,
-    Problems,
-    Record,
-    csv_records,
-    jsonl_records,
-    parsed,
-    require_columns,
-)
+from mirasol.data.benchmarks.problems import AnnotationError, BadRowError, Problems
+from mirasol.data.benchmarks.records import Record, parsed
 from mirasol.data.benchmarks.rows import Place, Row
 
 VARIABLE = "MIRASOL_MANIFEST"

@@ -8,18 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mirasol.data.benchmarks.reading import Benchmark
-from mirasol.data.benchmarks.records import (
-    AnnotationError,
-    BadRowError,
-    Problems,
-    Record,
+from mirasol.data.benchmarks.annotation_files import (
     csv_columns,
     csv_records,
     json_file,
-    parsed,
     require_columns,
 )
+from mirasol.data.benchmarks.benchmark import Benchmark
+from mirasol.data.benchmarks.problems import AnnotationError, BadRowError, Problems
+from mirasol.data.benchmarks.records import Record, parsed
 from mirasol.data.benchmarks.rows import Place, Row
 
 TYPES = ("CW", "CH", "TN", "TC", "DC", "DL", "DO", "DB")

@@ -11,125 +11,24 @@ default) or `error`.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
+from mirasol.data.benchmarks.benchmark import Benchmark
 from mirasol.data.benchmarks.media_folder import MediaFolder, RefusedNameError
-from mirasol.data.benchmarks.records import AnnotationError, Policy, Problems
+from mirasol.data.benchmarks.problems import BadRowError, Policy, Problems
+from mirasol.data.benchmarks.report import Report
 from mirasol.data.benchmarks.rows import Place, Row
 from mirasol.data.references import ClipReference, Question
-from mirasol.data.root import data_root
-from mirasol.spelling import nearest
 
 BAD_ROWS = "MIRASOL_BAD_ROWS"
 MISSING_MEDIA = "MIRASOL_MISSING_MEDIA"
-REPORTED = "reported"
-"""Name of the split that stands for the one on which a set's scores are reported."""
 
-_NAMED = 100
-
-ReadRows = Callable[[Path, str, Problems], Iterator[Row]]
+Placed = tuple[str, Place, dict[str, Any]]
 
 
 class MissingMediaError(ValueError):
     """A media file that is not there, where that is fatal, or none at all."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Benchmark:
-    """A public set: what lies where, and how it is read.
-
-    Attributes:
-      name: of the task; its folder is of that name under the data root.
-      files: of each split, the annotation files that it needs, as patterns; alternatives are
-        separated by "|".
-      origin: the project that publishes the files.
-      media: what the media files are called, for people.
-      read: (folder, split, problems) -> rows.
-      reported: the split on which scores are reported; "" for a set that is only trained on.
-      grouped: whether all questions about one clip are gathered; else only those that follow one
-        another, and the clips are read as they are needed, however long the file is.
-      folder_name: where the set shares another's folder.
-      locate: returns the set's folder, where that is not below the data root.
-      classes: (folder) -> the names of the classes, of a set of classes.
-    """
-
-    name: str
-    files: Mapping[str, tuple[str, ...]]
-    origin: str
-    media: str
-    read: ReadRows
-    reported: str = ""
-    grouped: bool = True
-    folder_name: str = ""
-    locate: Callable[[], Path] | None = None
-    classes: Callable[[Path], list[str]] | None = None
-
-    @property
-    def folder(self) -> Path:
-        """Where the set lies: `MIRASOL_DATA/<name>`."""
-        if self.locate is not None:
-            return self.locate()
-        return data_root() / (self.folder_name or self.name)
-
-    @property
-    def splits(self) -> tuple[str, ...]:
-        """Names of the splits, with `reported` where there is one."""
-        return (*self.files, *([REPORTED] if self.reported else []))
-
-    def real_split(self, split: str) -> str:
-        """Returns the split that a name stands for; ValueError names the nearest."""
-        split = self.reported if split == REPORTED and self.reported else split
-        if split not in self.files:
-            raise ValueError(
-                f"{self.name} has no split {split!r}{nearest(split, self.splits)} "
-                f"(it has: {', '.join(self.splits)})"
-            )
-        return split
-
-    def require_files(self, split: str) -> None:
-        """Raises AnnotationError, in one line, if an annotation file of the split is not there."""
-        for alternatives in self.files[split]:
-            names = alternatives.split("|")
-            if not any(next(self.folder.glob(name), None) for name in names):
-                raise AnnotationError(
-                    f"{self.name}, split {split!r}: no file {' or '.join(names)} in {self.folder} "
-                    f"(MIRASOL_DATA/{self.folder.name}); it comes from {self.origin}; the media "
-                    f"are {self.media}, there or in its folder videos"
-                )
-
-
-@dataclass
-class Report:
-    """What a split holds, and what of it can be used.
-
-    Attributes:
-      rows: questions in the annotation.
-      bad_rows: of them, rows that cannot be used.
-      missing: of them, rows whose media file is not there.
-      bad: what is wrong with the first hundred bad rows, with file and row.
-      missing_files: the first hundred names that were not found.
-    """
-
-    rows: int = 0
-    bad_rows: int = 0
-    missing: int = 0
-    bad: list[str] = field(default_factory=list)
-    missing_files: dict[str, None] = field(default_factory=dict)
-
-    def lines(self) -> list[str]:
-        """Returns the account for a log: nothing where everything can be used."""
-        found = []
-        if self.bad_rows:
-            found.append(f"{self.bad_rows} of {self.rows} rows cannot be used: {_some(self.bad)}")
-        if self.missing:
-            found.append(
-                f"{self.missing} of {self.rows} rows have no media file: "
-                f"{_some(list(self.missing_files))}"
-            )
-        return found
 
 
 class SplitReader:
@@ -175,30 +74,25 @@ class SplitReader:
                 + ("; ".join(report.lines()) or "the annotation has no rows")
             )
 
-    def _placed(
-        self, problems: Problems, report: Report
-    ) -> Iterator[tuple[str, Place, dict[str, Any]]]:
+    def _placed(self, problems: Problems, report: Report) -> Iterator[Placed]:
         """Yields (path, place, row) of each question whose media file is there."""
-        missing_policy = Policy.from_environment(MISSING_MEDIA)
-        seen: dict[str, str] = {}
+        policy = Policy.from_environment(MISSING_MEDIA)
+        seen: dict[str, str] | None = {} if self.benchmark.grouped else None
         for row in self.benchmark.read(self.benchmark.folder, self.split, problems):
-            wrong = _wrong(row, seen) if self.benchmark.grouped else _wrong_times(row)
             try:
-                path, place = ("", row.places[0]) if wrong else self._find(row)
-            except RefusedNameError as error:
-                path, place, wrong = "", row.places[0], str(error)
-            if wrong:
-                problems.add(row.origin, wrong)
-            elif path:
+                _check(row, seen)
+                path, place = self._find(row)
+            except (BadRowError, RefusedNameError) as error:
+                problems.add(row.origin, str(error))
+                continue
+            if path:
                 yield path, place, row.as_json(self.benchmark.name, self.split)
-            else:
-                report.missing += 1
-                if missing_policy is Policy.ERROR:
-                    raise MissingMediaError(
-                        f"{row.origin}: no media file {row.places[0].name} in {self._media.root}"
-                    )
-                if len(report.missing_files) < _NAMED:
-                    report.missing_files[row.places[0].name] = None
+                continue
+            report.add_missing(place.name)
+            if policy is Policy.ERROR:
+                raise MissingMediaError(
+                    f"{row.origin}: no media file {place.name} in {self._media.root}"
+                )
 
     def _find(self, row: Row) -> tuple[str, Place]:
         for place in row.places:
@@ -208,7 +102,7 @@ class SplitReader:
         return "", row.places[0]
 
 
-def _gathered(pairs: Iterator[tuple[str, Place, dict[str, Any]]]) -> Iterator[ClipReference]:
+def _gathered(pairs: Iterator[Placed]) -> Iterator[ClipReference]:
     clips: dict[tuple[str, float | None, float | None], list[dict[str, Any]]] = {}
     for pair in pairs:
         clips.setdefault(_span(pair), []).append(pair[2])
@@ -216,13 +110,13 @@ def _gathered(pairs: Iterator[tuple[str, Place, dict[str, Any]]]) -> Iterator[Cl
         yield _clip(path, start_s, end_s, rows)
 
 
-def _in_turn(pairs: Iterator[tuple[str, Place, dict[str, Any]]]) -> Iterator[ClipReference]:
+def _in_turn(pairs: Iterator[Placed]) -> Iterator[ClipReference]:
     """Gathers only questions that follow one another, so that nothing is kept."""
     for (path, start_s, end_s), members in itertools.groupby(pairs, key=_span):
         yield _clip(path, start_s, end_s, [row for _, _, row in members])
 
 
-def _span(pair: tuple[str, Place, dict[str, Any]]) -> tuple[str, float | None, float | None]:
+def _span(pair: Placed) -> tuple[str, float | None, float | None]:
     path, place, _ = pair
     return path, place.start_s, place.end_s
 
@@ -234,21 +128,17 @@ def _clip(
     return ClipReference(path, start_s, end_s, questions, str(rows[0]["origin"]))
 
 
-def _wrong(row: Row, seen: dict[str, str]) -> str:
-    first = seen.setdefault(row.id, row.origin)
+def _check(row: Row, seen: dict[str, str] | None) -> None:
+    """Raises BadRowError for an id that was seen, and for times that make no clip.
+
+    Args:
+      row: of a set.
+      seen: origin of each id so far; None for sets too long to keep them.
+    """
+    first = row.origin if seen is None else seen.setdefault(row.id, row.origin)
     if first != row.origin:
-        return f"its id {row.id!r} stands already in {first}"
-    return _wrong_times(row)
-
-
-def _wrong_times(row: Row) -> str:
+        raise BadRowError(f"its id {row.id!r} stands already in {first}")
     for place in row.places:
         start_s, end_s = place.start_s or 0.0, place.end_s
         if start_s < 0 or (end_s is not None and end_s <= start_s):
-            return f"the clip ends at {end_s:g} s and begins at {start_s:g} s"
-    return ""
-
-
-def _some(names: list[str]) -> str:
-    shown = ", ".join(names[:3])
-    return shown + (", ..." if len(names) > 3 else "")
+            raise BadRowError(f"the clip ends at {end_s:g} s and begins at {start_s:g} s")

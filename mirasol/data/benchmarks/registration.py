@@ -13,7 +13,9 @@ from typing import Any
 from absl import logging
 from torch.utils.data import get_worker_info
 
-from mirasol.data.benchmarks.reading import Benchmark, Report, SplitReader
+from mirasol.data.benchmarks.benchmark import Benchmark
+from mirasol.data.benchmarks.reading import SplitReader
+from mirasol.data.benchmarks.report import Report
 from mirasol.data.references import ClipReference
 from mirasol.data.source import import_seqio, reference_dataset, reference_features
 

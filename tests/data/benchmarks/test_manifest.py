@@ -7,8 +7,8 @@ import pytest
 from synthetic import write_csv
 
 from mirasol.data.benchmarks.manifest import MANIFEST, use_manifest
+from mirasol.data.benchmarks.problems import AnnotationError, BadRowError
 from mirasol.data.benchmarks.reading import SplitReader
-from mirasol.data.benchmarks.records import AnnotationError, BadRowError
 
 ROWS = [
     {"media": "a/one.mp4", "question": "who sings", "answer": "a gull", "type": 3},

@@ -7,8 +7,8 @@ from synthetic import make, write_json
 
 from mirasol.data.benchmarks.catalog import BENCHMARKS
 from mirasol.data.benchmarks.media_folder import MediaFolder, RefusedNameError
+from mirasol.data.benchmarks.problems import BadRowError
 from mirasol.data.benchmarks.reading import SplitReader
-from mirasol.data.benchmarks.records import BadRowError
 
 REFUSED = [
     ("../../secret.mp4", "climbs out"),

@@ -9,8 +9,8 @@ from synthetic import write_csv, write_json
 
 from mirasol.data.benchmarks.catalog import BENCHMARKS, PRETRAINING
 from mirasol.data.benchmarks.howto100m import merge
+from mirasol.data.benchmarks.problems import AnnotationError
 from mirasol.data.benchmarks.reading import SplitReader
-from mirasol.data.benchmarks.records import AnnotationError
 
 
 def read(name, split="train"):

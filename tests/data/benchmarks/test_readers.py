@@ -10,8 +10,8 @@ from synthetic import COUNTS, make, write_csv, write_json
 
 from mirasol.data.benchmarks.catalog import BENCHMARKS, EVALUATED
 from mirasol.data.benchmarks.kinetics_sounds import CLASSES_31, CLASSES_32
+from mirasol.data.benchmarks.problems import AnnotationError, BadRowError
 from mirasol.data.benchmarks.reading import MissingMediaError, SplitReader
-from mirasol.data.benchmarks.records import AnnotationError, BadRowError
 
 SPLITS = [(name, split) for name, splits in COUNTS.items() for split in splits]
 

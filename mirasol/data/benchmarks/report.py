@@ -1,0 +1,49 @@
+"""The account of a split: how many questions it has, and how many of them cannot be asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+_NAMED = 100
+
+
+@dataclass
+class Report:
+    """What a split holds, and what of it can be used.
+
+    Attributes:
+      rows: questions in the annotation.
+      bad_rows: of them, rows that cannot be used.
+      missing: of them, rows whose media file is not there.
+      bad: what is wrong with the first hundred bad rows, with file and row.
+      missing_files: the first hundred names that were not found.
+    """
+
+    rows: int = 0
+    bad_rows: int = 0
+    missing: int = 0
+    bad: list[str] = field(default_factory=list)
+    missing_files: dict[str, None] = field(default_factory=dict)
+
+    def add_missing(self, name: str) -> None:
+        """Counts a question whose media file is not there."""
+        self.missing += 1
+        if len(self.missing_files) < _NAMED:
+            self.missing_files[name] = None
+
+    def lines(self) -> list[str]:
+        """Returns the account for a log: nothing where everything can be used."""
+        found = []
+        if self.bad_rows:
+            found.append(f"{self.bad_rows} of {self.rows} rows cannot be used: {_some(self.bad)}")
+        if self.missing:
+            found.append(
+                f"{self.missing} of {self.rows} rows have no media file: "
+                f"{_some(list(self.missing_files))}"
+            )
+        return found
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(names[:3])
+    return shown + (", ..." if len(names) > 3 else "")
