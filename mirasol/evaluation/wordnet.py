@@ -50,9 +50,9 @@ class WordNet(Lexicon):
             ) from None
         if folder is not None and str(folder) not in nltk.data.path:
             nltk.data.path.insert(0, str(folder))
-        self._dictionary = _dictionary(nltk)
         self._tokenise = nltk.tokenize.NLTKWordTokenizer().tokenize
         self._tag = tagger or _tagger(nltk)
+        self._dictionary = _dictionary(nltk)
         self._stem = nltk.stem.PorterStemmer().stem
         self._known_similarity = functools.lru_cache(maxsize=1 << 20)(self._similarity)
 
