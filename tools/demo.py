@@ -68,7 +68,9 @@ def _train_evaluate_ask(gin_files: Sequence[str], workdir: Path, seed: int | Non
     for path in results:
         say(f"contact sheet  {path.with_suffix('.png')}")
     say(f"workdir        {workdir}")
-    say(f"train took     {minutes:.1f} min this time, evaluations on the way included")
+    say(
+        f"train took     {minutes:.1f} min this time, with clips to make and evaluations on the way"
+    )
 
 
 def _ask(workdir: Path, row: dict[str, Any]) -> str:

@@ -204,8 +204,8 @@ class Transformer(nn.Module):
         one; as we understand TubeViT, a single block, the first above the frozen ones.
 
     Raises:
-      ValueError: a size is not above 0, drop_path is not in [0, 1), or there is no block of a
-        number in gated_blocks.
+      ValueError: width or heads not above 0, layers below 0, drop_path not in [0, 1), or a number
+        in gated_blocks of which there is no block.
     """
 
     def __init__(
@@ -220,7 +220,9 @@ class Transformer(nn.Module):
         gated_blocks: Sequence[int] = (),
     ):
         super().__init__()
-        require_positive("Transformer", width=width, layers=layers, heads=heads)
+        require_positive("Transformer", width=width, heads=heads)
+        if layers < 0:
+            raise ValueError(f"Transformer.layers is {layers}; it must be 0 or more")
         if not 0.0 <= drop_path < 1.0:
             raise ValueError(f"Transformer.drop_path is {drop_path}; it must be in [0, 1)")
         if not set(gated_blocks) <= set(range(layers)):
