@@ -12,6 +12,8 @@ from pathlib import Path
 import torch
 
 from mirasol.batch import empty_batch
+from mirasol.data.augmentation import Augmentation
+from mirasol.data.broken_media import EVERY_ONE, FEW, BrokenMedia
 from mirasol.data.converter import Converter
 from mirasol.data.loader import Stage
 from mirasol.data.references import ClipReference, Question
@@ -34,6 +36,9 @@ class TrainingData:
       split: of the tasks.
       shuffle: whether clips are shuffled anew each epoch.
       workers: processes that decode; batches do not depend on their number.
+      broken_media: what becomes of clips that cannot be decoded; by default others of the same task
+        stand in while at most a fifth are broken.
+      augmentations: how examples are varied at random, in this order; by default not at all.
 
     Raises:
       ValueError: a number below 1, or stages of which not the last, and it alone, has no end.
@@ -44,6 +49,8 @@ class TrainingData:
     split: str = "train"
     shuffle: bool = True
     workers: int = 1
+    broken_media: BrokenMedia = FEW
+    augmentations: Sequence[Augmentation] = ()
 
     def __post_init__(self) -> None:
         require_positive("TrainingData", batch_size=self.batch_size, workers=self.workers)
@@ -80,6 +87,8 @@ class EvaluationPlan:
       strategy: how answers are written: greedily, drawn, or by beam search.
       score_options: answer by choice: each question's options, or the task's classes, are scored,
         and the likeliest is the answer; `strategy` is not used then.
+      broken_media: what becomes of clips that cannot be decoded; by default their questions are not
+        asked, and the score says how many these are.
     """
 
     tasks: Sequence[str]
@@ -89,6 +98,7 @@ class EvaluationPlan:
     workers: int = 1
     strategy: Strategy = GREEDY
     score_options: bool = False
+    broken_media: BrokenMedia = EVERY_ONE
 
     def __post_init__(self) -> None:
         numbers = {"batch_size": self.batch_size, "max_clips": self.max_clips}
