@@ -104,7 +104,7 @@ class TaskOrder:
             return stretch[int(rng.integers(len(stretch)))]
         return stretch[self._shuffled(epoch, number, len(stretch))[index]]
 
-    def _shuffled(self, epoch: int, number: int, length: int) -> Sequence[int]:
+    def _shuffled(self, epoch: int, number: int, length: int) -> np.ndarray | range:
         if not self._shuffle:
             return range(length)
         if self._ordered != (epoch, number):
