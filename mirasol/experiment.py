@@ -197,6 +197,12 @@ class Experiment:
                     "sizes of ExampleShape with those of the encoders?"
                 ) from error
 
+    def reads(self) -> list[tuple[str, str]]:
+        """Returns each task and split that is trained on or evaluated, once."""
+        pairs = [(stage.task, self.training.split) for stage in self.training.stages]
+        pairs += [(task, self.evaluation.split) for task in self.evaluation.tasks]
+        return list(dict.fromkeys(pairs))
+
     def check(self) -> None:
         """Looks up every task and split; makes the data of tasks that make their own.
 
@@ -206,11 +212,9 @@ class Experiment:
         from mirasol.data.task_service import TaskService
 
         with TaskService() as service:
-            pairs = [(stage.task, self.training.split) for stage in self.training.stages]
-            pairs += [(task, self.evaluation.split) for task in self.evaluation.tasks]
-            for task, split in pairs:
+            for task, split in self.reads():
                 service.check(task, split)
-            for task, split in pairs:
+            for task, split in self.reads():
                 service.prepare(task, split)
 
     def describe(self) -> str:
