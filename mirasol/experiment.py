@@ -292,7 +292,8 @@ class Experiment:
             )
         asked = Question(id="0", prompt=question, answer="", type="", row={})
         clip = ClipReference(str(video), None, None, (asked,), origin="")
-        batch = self.converter.batch([self.converter.example(clip, clip.questions)])
+        converter = self.converter.from_files()  # A file of anybody's is in no cache.
+        batch = converter.batch([converter.example(clip, clip.questions)])
         with Session.open(self, workdir, runtime) as session:
             session.restore_model()
             ids_BQR = session.generate(batch)
