@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import runpy
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ from mirasol.data.loader import evaluation_batches
 from mirasol.data.media_cache import codec
 from mirasol.data.media_cache.cache import MediaCache
 from mirasol.data.media_cache.filling import DIRECT_RUNNER, Filled, fill
+from mirasol.data.splits import splits_of
+from mirasol.data.task_service import TaskService
 
 HERE = (f"--runner={DIRECT_RUNNER}", "--direct_running_mode=in_memory")
 main = runpy.run_path(str(Path(__file__).parents[3] / "tools/cache_media.py"))["main"]
@@ -39,10 +42,28 @@ def calls(monkeypatch):
     return made
 
 
-def test_a_task_is_cached_in_two_goes_and_read(service, toy_root, tmp_path, monkeypatch, calls):
-    monkeypatch.setenv("MIRASOL_DATA", str(toy_root))
+@pytest.fixture
+def manifest(media, monkeypatch):
+    """The task `manifest`: five clips of one file."""
+    rows = [{"media": media.name, "start": 0.04 * i, "label": f"gull {i}"} for i in range(5)]
+    path = media.with_name("mine.jsonl")
+    path.write_text("\n".join(map(json.dumps, rows)))
+    monkeypatch.setenv("MIRASOL_MANIFEST", str(path))
+
+
+def assert_same_batch(got, wanted) -> None:
+    for field in dataclasses.fields(wanted):
+        ours, theirs = getattr(got, field.name), getattr(wanted, field.name)
+        if field.name == "video_BTFHWC":
+            assert (ours.float() - theirs.float()).abs().mean() <= codec.MEAN_DIFFERENCE
+        else:
+            assert torch.equal(ours, theirs), field.name
+
+
+def test_a_task_is_cached_in_two_goes_and_read(manifest, tmp_path, monkeypatch, calls):
     cache = MediaCache(str(tmp_path / "cache"))
-    references = service.references("toy_red", "validation")
+    (split,) = splits_of("manifest", "train", TaskService, 0)
+    references = list(split.clips())
     with monkeypatch.context() as patch:
         patch.setattr(codec, "encode", stopping(codec.encode, after=2))
         with pytest.raises(Exception, match="StoppedError"):
@@ -54,6 +75,19 @@ def test_a_task_is_cached_in_two_goes_and_read(service, toy_root, tmp_path, monk
     calls.clear()
     assert fill(references * 2, converter(cache), cache, HERE) == Filled(5, 5, [], 0)
     assert calls == []
+    got, wanted = (
+        made.batch([made.example(each, each.questions) for each in references])
+        for made in (converter(cache), converter())
+    )
+    assert got.has_audio_BT.any()
+    assert_same_batch(got, wanted)
+
+
+@pytest.mark.slow
+def test_a_loader_reads_what_is_kept(service, toy_root, tmp_path, monkeypatch):
+    monkeypatch.setenv("MIRASOL_DATA", str(toy_root))
+    cache = MediaCache(str(tmp_path / "cache"))
+    fill(service.references("toy_red", "validation"), converter(cache), cache, HERE)
     stream = evaluation_batches(
         "toy_red", "validation", converter(cache), 4, task_modules=("toy_tasks",)
     )
@@ -61,12 +95,7 @@ def test_a_task_is_cached_in_two_goes_and_read(service, toy_root, tmp_path, monk
     stream.close()
     wanted = converter().batch([converter().example(each, each.questions) for each in clips])
     assert len(clips) == 4
-    for field in dataclasses.fields(got):
-        ours, theirs = getattr(got, field.name), getattr(wanted, field.name)
-        if field.name == "video_BTFHWC":
-            assert (ours.float() - theirs.float()).abs().mean() <= codec.MEAN_DIFFERENCE
-        else:
-            assert torch.equal(ours, theirs), field.name
+    assert_same_batch(got, wanted)
 
 
 def stopping(function, after: int):
