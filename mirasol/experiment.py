@@ -207,6 +207,12 @@ class Experiment:
                     "sizes of ExampleShape with those of the encoders?"
                 ) from error
 
+    def reads(self) -> list[tuple[str, str]]:
+        """Returns each task and split that is trained on or evaluated, once."""
+        pairs = [(stage.task, self.training.split) for stage in self.training.stages]
+        pairs += [(task, self.evaluation.split) for task in self.evaluation.tasks]
+        return list(dict.fromkeys(pairs))
+
     def check(self) -> None:
         """Looks up every task and split; makes the data of tasks that make their own.
 
@@ -216,11 +222,9 @@ class Experiment:
         from mirasol.data.task_service import TaskService
 
         with TaskService() as service:
-            pairs = [(stage.task, self.training.split) for stage in self.training.stages]
-            pairs += [(task, self.evaluation.split) for task in self.evaluation.tasks]
-            for task, split in pairs:
+            for task, split in self.reads():
                 service.check(task, split)
-            for task, split in pairs:
+            for task, split in self.reads():
                 service.prepare(task, split)
 
     def describe(self) -> str:
@@ -298,7 +302,8 @@ class Experiment:
             )
         asked = Question(id="0", prompt=question, answer="", type="", row={})
         clip = ClipReference(str(video), None, None, (asked,), origin="")
-        batch = self.converter.batch([self.converter.example(clip, clip.questions)])
+        converter = self.converter.from_files()  # A file of anybody's is in no cache.
+        batch = converter.batch([converter.example(clip, clip.questions)])
         with Session.open(self, workdir, runtime) as session:
             session.restore_model()
             ids_BQR = session.generate(batch)
