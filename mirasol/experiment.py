@@ -15,7 +15,7 @@ from mirasol.batch import empty_batch
 from mirasol.data.converter import Converter
 from mirasol.data.loader import Stage
 from mirasol.data.references import ClipReference, Question
-from mirasol.models.generation import GREEDY, Strategy
+from mirasol.evaluation.answers import WRITING, Answers
 from mirasol.models.mirasol3b import Mirasol
 from mirasol.numbers import require_positive
 from mirasol.runtime.base import precision_dtype
@@ -77,9 +77,7 @@ class EvaluationPlan:
       split: of the tasks.
       max_clips: at most so many clips of each, None for all.
       workers: processes that decode.
-      strategy: how answers are written: greedily, drawn, or by beam search.
-      score_options: answer by choice: each question's options, or the task's classes, are scored,
-        and the likeliest is the answer; `strategy` is not used then.
+      answers: written (greedily, drawn, by beam search), or chosen among options or classes.
     """
 
     tasks: Sequence[str]
@@ -87,8 +85,7 @@ class EvaluationPlan:
     split: str = "validation"
     max_clips: int | None = None
     workers: int = 1
-    strategy: Strategy = GREEDY
-    score_options: bool = False
+    answers: Answers = WRITING
 
     def __post_init__(self) -> None:
         numbers = {"batch_size": self.batch_size, "max_clips": self.max_clips}
