@@ -109,6 +109,18 @@ def load(files: Sequence[str], bindings: Sequence[str] = (), root: str | None = 
     return _spec(written, root or ROOT)
 
 
+def states_experiment(files: Sequence[str]) -> bool:
+    """Returns whether the files state a whole experiment, rather than changes of one.
+
+    Raises:
+      ValueError: no such file, or no gin.
+    """
+    reader = Reader(_items)
+    for name in files:
+        reader.read_file(find(name))
+    return _is_whole(reader.statements, ROOT)
+
+
 def differences(ours: Spec, theirs: Spec) -> list[str]:
     """Returns "NAME: ours, not theirs" for each difference in meaning, macros first."""
     if ours.meaning == theirs.meaning:
