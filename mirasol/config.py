@@ -153,7 +153,10 @@ def _spec(written: Sequence[Statement], root: str) -> Spec:
         for part in wiring.parts.values()
     }
     # Without what an ablation has put out of use: read alone, it would look like a mistake.
-    used = {key: values for key, values in raw.items() if key in wiring.used}
+    used: dict = {}
+    for part in wiring.parts.values():
+        for name, key in part.origin.items():
+            used.setdefault(key, {})[name] = raw[key][name]
     return Spec(
         # The text of gin.config_str(), of fewer bindings.
         declared=gin.config._config_str(used, _WIDTH),

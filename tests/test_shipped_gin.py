@@ -85,6 +85,7 @@ def test_a_run_is_whole_and_its_text_can_be_read_alone(run, tmp_path):
 def test_every_overlay_and_ablation_changes_every_run(run, change):
     spec = config.load([run, change])
     assert spec.meaning != config.load([run]).meaning
+    assert spec.build().name == config.load([run]).build().name
 
 
 @pytest.mark.parametrize("run", RUNS)
