@@ -92,7 +92,7 @@ def evaluate(request: Request) -> None:
     """Evaluates the newest checkpoint and prints each task's metrics."""
     workdir, experiment = _opened(request, "eval")
     _log_to_terminal()
-    folder = workdirs.results(workdir, request.bindings)
+    folder = workdirs.results(workdir, _changes(request), request.bindings)
     results = experiment.evaluate(
         workdir, request.runtime, request.task or None, request.split, folder
     )
@@ -138,7 +138,7 @@ def describe(request: Request) -> None:
     if request.gin_file:
         print(_load(request.gin_file, request.bindings).build().describe())
     elif request.workdir:
-        print(workdirs.read(Path(request.workdir), request.bindings).build().describe())
+        print(workdirs.read(Path(request.workdir), (), request.bindings).build().describe())
     else:
         raise ValueError("describe needs --gin_file=runs/av_shapes_tiny.gin, say, or --workdir")
 
@@ -194,18 +194,28 @@ def _checked(request: Request) -> tuple[list[tuple[str, str | None]], TextMeasur
 def _opened(request: Request, command: str) -> tuple[Path, Experiment]:
     """Returns the workdir and its experiment.
 
-    Its config.gin states the experiment, and --gin.NAME=VALUE changes that for this call alone.
-    Gin files, if given all the same, must state the experiment that the workdir holds.
+    Its config.gin states the experiment; gin files and --gin.NAME=VALUE change that for this call
+    alone. Files that state a whole experiment must state the one that the workdir holds.
     """
     if not request.workdir:
         raise ValueError(f"{command} needs --workdir, the folder that train printed")
     workdir = Path(request.workdir)
-    spec = workdirs.read(workdir, () if request.gin_file else request.bindings)
-    if request.gin_file:
+    changes = _changes(request)
+    if changes or not request.gin_file:
+        spec = workdirs.read(workdir, changes, request.bindings)
+    else:
+        spec = workdirs.read(workdir)
         workdirs.check(workdir, _load(request.gin_file, request.bindings))
     experiment = spec.build()
     _describe_runtime(request.runtime, experiment.precision)
     return workdir, experiment
+
+
+def _changes(request: Request) -> Sequence[str]:
+    """Returns the gin files that change the workdir's experiment; none, where they state it."""
+    from mirasol import config  # As in _load.
+
+    return () if config.states_experiment(request.gin_file) else request.gin_file
 
 
 def _load(files: Sequence[str], bindings: Sequence[str]) -> Spec:

@@ -109,6 +109,18 @@ def load(files: Sequence[str], bindings: Sequence[str] = (), root: str | None = 
     return _spec(written, root or ROOT)
 
 
+def states_experiment(files: Sequence[str]) -> bool:
+    """Returns whether the files state a whole experiment, rather than changes of one.
+
+    Raises:
+      ValueError: no such file, or no gin.
+    """
+    reader = Reader(_items)
+    for name in files:
+        reader.read_file(find(name))
+    return _is_whole(reader.statements, ROOT)
+
+
 def differences(ours: Spec, theirs: Spec) -> list[str]:
     """Returns "NAME: ours, not theirs" for each difference in meaning, macros first."""
     if ours.meaning == theirs.meaning:
@@ -141,7 +153,10 @@ def _spec(written: Sequence[Statement], root: str) -> Spec:
         for part in wiring.parts.values()
     }
     # Without what an ablation has put out of use: read alone, it would look like a mistake.
-    used = {key: values for key, values in raw.items() if key in wiring.used}
+    used: dict = {}
+    for part in wiring.parts.values():
+        for name, key in part.origin.items():
+            used.setdefault(key, {})[name] = raw[key][name]
     return Spec(
         # The text of gin.config_str(), of fewer bindings.
         declared=gin.config._config_str(used, _WIDTH),

@@ -17,7 +17,7 @@ from mirasol.data.broken_media import EVERY_ONE, FEW, BrokenMedia
 from mirasol.data.converter import Converter
 from mirasol.data.loader import Stage
 from mirasol.data.references import ClipReference, Question
-from mirasol.models.generation import GREEDY, Strategy
+from mirasol.evaluation.answers import WRITING, Answers
 from mirasol.models.mirasol3b import Mirasol
 from mirasol.numbers import require_positive
 from mirasol.runtime.base import precision_dtype
@@ -84,9 +84,7 @@ class EvaluationPlan:
       split: of the tasks.
       max_clips: at most so many clips of each, None for all.
       workers: processes that decode.
-      strategy: how answers are written: greedily, drawn, or by beam search.
-      score_options: answer by choice: each question's options, or the task's classes, are scored,
-        and the likeliest is the answer; `strategy` is not used then.
+      answers: written (greedily, drawn, by beam search), or chosen among options or classes.
       broken_media: what becomes of clips that cannot be decoded; by default their questions are not
         asked, and the score says how many these are.
     """
@@ -96,8 +94,7 @@ class EvaluationPlan:
     split: str = "validation"
     max_clips: int | None = None
     workers: int = 1
-    strategy: Strategy = GREEDY
-    score_options: bool = False
+    answers: Answers = WRITING
     broken_media: BrokenMedia = EVERY_ONE
 
     def __post_init__(self) -> None:

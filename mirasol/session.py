@@ -20,9 +20,8 @@ from mirasol.checkpoint.state import model_state, training_state
 from mirasol.data.batches import EvaluationItem
 from mirasol.data.loader import BatchStream, evaluation_batches, training_batches
 from mirasol.data.task_service import TaskService
-from mirasol.evaluation.choices import Chooser
 from mirasol.evaluation.evaluator import evaluate
-from mirasol.evaluation.predictions import Observer, predict, whole_file
+from mirasol.evaluation.predictions import Answerer, Observer, predict, whole_file
 from mirasol.experiment import Experiment
 from mirasol.runtime.base import Runtime
 from mirasol.runtime.select import open_runtime
@@ -52,7 +51,7 @@ class Session:
         self.step = 0
         self.scores: dict[str, dict[str, float]] = {}
         self._streams: dict[tuple[str, str], BatchStream] = {}
-        strategy = experiment.evaluation.strategy
+        strategy = experiment.evaluation.answers.strategy
         self._generate = runtime.compile(lambda batch: self.model.generate(batch, strategy))
 
     @classmethod
@@ -118,16 +117,10 @@ class Session:
         self, task: str, split: str, folder: Path, observers: Sequence[Observer] = ()
     ) -> dict[str, float]:
         """Answers a split; returns the task's metrics and writes them to a folder."""
-        by_choice = self.experiment.evaluation.score_options
-        classes = self.service.classes(task) if by_choice else None
-        vocabulary = self.experiment.converter.vocabulary
         batches = self._evaluation_batches(task, split)
         return evaluate(
-            choose=Chooser(self.score, vocabulary, classes) if by_choice else None,
-            classes=classes,
-            generate=self.generate,
+            answer=self._answerer(task),
             batches=batches,
-            vocabulary=vocabulary,
             score=functools.partial(self.service.score, task),
             task=task,
             split=split,
@@ -163,14 +156,13 @@ class Session:
         self.step = report.step
 
     def write_predictions(self, task: str, split: str, output: Path) -> int:
-        """Writes a JSON line an answer; the file appears whole or not at all."""
+        """Writes a JSON line an answer, made as the evaluation makes it; whole or not at all."""
         count = 0
         output.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(output) as file:
             for prediction in predict(
-                generate=self.generate,
+                answer=self._answerer(task),
                 batches=self._evaluation_batches(task, split),
-                vocabulary=self.experiment.converter.vocabulary,
                 title=f"{task} {split}",
                 total=self._clips(task, split),
             ):
@@ -187,6 +179,15 @@ class Session:
         self.runtime.settle(optimizer.state_dict())
         logging.info("Going on from step %d of %s", values["step"], self.workdir)
         return values["step"]
+
+    def _answerer(self, task: str) -> Answerer:
+        """Returns what answers the questions of a task, as the experiment says."""
+        return self.experiment.evaluation.answers.by(
+            generate=self.generate,
+            score=self.score,
+            vocabulary=self.experiment.converter.vocabulary,
+            classes=functools.partial(self.service.classes, task),
+        )
 
     def _evaluation_batches(self, task: str, split: str) -> BatchStream[EvaluationItem]:
         """Returns the split's batches; asked again, from the same processes and decoded clips."""

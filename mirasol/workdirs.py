@@ -24,8 +24,8 @@ PROVENANCE = "provenance.json"
 _SHOWN = 4  # Differences named in an error.
 
 
-def read(workdir: Path, bindings: Sequence[str] = ()) -> Spec:
-    """Returns the experiment that the workdir holds, changed by `bindings`.
+def read(workdir: Path, files: Sequence[str] = (), bindings: Sequence[str] = ()) -> Spec:
+    """Returns the experiment that the workdir holds, changed by gin files and bindings.
 
     Raises:
       ValueError: there is none, or this code cannot read it.
@@ -38,15 +38,16 @@ def read(workdir: Path, bindings: Sequence[str] = ()) -> Spec:
         other = closest(workdir.name, runs)
         named = hint(str(workdir.with_name(other))) if other else ""
         raise ValueError(f"the workdir {workdir} {what}{named}")
-    return config.load([str((workdir / CONFIG).absolute())], bindings)
+    return config.load([str((workdir / CONFIG).absolute()), *files], bindings)
 
 
-def results(workdir: Path, bindings: Sequence[str] = ()) -> Path:
+def results(workdir: Path, files: Sequence[str] = (), bindings: Sequence[str] = ()) -> Path:
     """Returns the folder of an evaluation's results: `eval`, and in it one that names the changes.
 
     So that a changed evaluation, of fewer clips, say, does not pass for that of the experiment.
     """
-    changes = ",".join(sorted("".join(binding.split()) for binding in bindings))
+    bound = sorted("".join(binding.split()) for binding in bindings)
+    changes = ",".join([*(Path(file).stem for file in files), *bound])
     return workdir / "eval" / re.sub(r"[^\w.,=-]", "_", changes)
 
 

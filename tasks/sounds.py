@@ -1,7 +1,7 @@
 """Sets of classes that are heard and seen: VGG-Sound, EPIC-Sounds, Kinetics-Sounds.
 
-The class is asked for as a question and answered as text; where the experiment scores options
-(`EvaluationPlan.score_options`), every class gets a score and the ranking metrics come on top.
+The class is asked for as a question and answered as text; where the experiment chooses its answers
+(`decoding/choosing.gin`), every class gets a score and the ranking metrics come on top.
 Files lie in `MIRASOL_DATA/<task>` (docs/benchmarks.md); `kinetics_sounds_31` shares its folder with
 `kinetics_sounds`.
 """

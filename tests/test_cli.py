@@ -267,6 +267,17 @@ def test_eval_refuses_gin_files_of_another_experiment(capsys):
     assert "SEED: 7, not 1" in capsys.readouterr().err
 
 
+def test_eval_takes_files_that_change_the_experiment_of_the_workdir(capsys):
+    Path("fewer.gin").write_text("TRAIN_STEPS = 3\n")
+    assert train() == 0
+    line = "eval --workdir=workdirs/circle --runtime=cpu --gin_file=fewer.gin --gin.SEED=1"
+    assert main(line.split()) == 0
+    assert Experiment.calls[-1][-1] == Path("workdirs/circle/eval/fewer,SEED=1")
+    Path("fewer.gin").write_text("TRAIN_STEP = 3\n")
+    assert main(line.split()) == 2
+    assert "did you mean 'TRAIN_STEPS'?" in capsys.readouterr().err
+
+
 def test_infer_prints_the_answer_alone(capsys):
     assert train() == 0
     capsys.readouterr()

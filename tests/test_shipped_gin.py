@@ -8,7 +8,7 @@ import pytest
 
 from mirasol import config
 from mirasol.data.broken_media import Skip, Stop
-from mirasol.gin_files import shipped_folder
+from mirasol.gin_files import runs, shipped_folder
 
 SHIPPED = shipped_folder()
 COMMON_MACROS = {
@@ -31,14 +31,40 @@ def names(folder: str) -> list[str]:
     return sorted(f"{folder}/{path.name}" for path in (SHIPPED / folder).glob("*.gin"))
 
 
-# `runs/trainer.gin` is what runs share, and no run itself.
-RUNS = [name for name in names("runs") if "TRAIN_STEPS =" in (SHIPPED / name).read_text()]
+RUNS = runs()
+# What runs share, and no run itself.
+PARTS_OF_RUNS = {"runs/trainer.gin", "runs/finetuning.gin"}
+FINETUNING = [name for name in RUNS if name.startswith("runs/finetune_")]
+SIZES = [name for name in names("models") if name != "models/mirasol.gin"]
 
 
 def test_there_are_runs_overlays_and_ablations():
     assert "runs/av_shapes_tiny.gin" in RUNS
     assert {"overlays/tiny.gin", "overlays/deterministic.gin"} <= set(names("overlays"))
     assert names("ablations")
+
+
+def test_every_file_of_the_folder_of_runs_is_a_run_or_a_part():
+    assert set(RUNS) == set(names("runs")) - PARTS_OF_RUNS
+    assert len(FINETUNING) == 8
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("run", FINETUNING)
+def test_every_set_is_fine_tuned_in_every_size(run, size):
+    spec = config.load([run, size, "data/frames_128.gin"])
+    assert spec.macros["TASK"] == run.removeprefix("runs/finetune_").removesuffix(".gin")
+    assert spec.macros["WIDTH"] == config.load(["runs/av_shapes.gin", size]).macros["WIDTH"]
+    experiment = spec.build()
+    assert experiment.evaluation.tasks == [experiment.training.stages[0].task]
+    assert experiment.converter.shape.chunks == 16
+
+
+@pytest.mark.parametrize("name", names("evaluation"))
+def test_an_evaluation_asks_for_every_clip_of_the_reported_split(name):
+    plan = config.load(["runs/finetune_msvd_qa.gin", name]).build().evaluation
+    assert (plan.split, plan.max_clips) == ("reported", None)
+    assert len(plan.tasks) == (8 if name == "evaluation/suite.gin" else 1)
 
 
 def test_the_folder_holds_no_python():
@@ -60,6 +86,7 @@ def test_a_run_is_whole_and_its_text_can_be_read_alone(run, tmp_path):
 def test_every_overlay_and_ablation_changes_every_run(run, change):
     spec = config.load([run, change])
     assert spec.meaning != config.load([run]).meaning
+    assert spec.build().name == config.load([run]).build().name
 
 
 @pytest.mark.parametrize("run", RUNS)

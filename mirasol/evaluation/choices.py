@@ -16,7 +16,7 @@ import torch
 from mirasol.batch import EOS_ID, PAD_ID, Batch
 from mirasol.data.references import ClipReference, Question
 from mirasol.data.vocabulary import Vocabulary
-from mirasol.evaluation.predictions import Prediction
+from mirasol.evaluation.predictions import Answerer, Prediction
 
 Score = Callable[[Batch, torch.Tensor], torch.Tensor]
 
@@ -24,7 +24,7 @@ Score = Callable[[Batch, torch.Tensor], torch.Tensor]
 _AT_ONCE = 64
 
 
-class Chooser:
+class Chooser(Answerer):
     """Chooses among options.
 
     Args:
@@ -40,12 +40,13 @@ class Chooser:
         self._encode = vocabulary.encode
         self._classes = classes
 
-    def __call__(self, batch: Batch, clips: Sequence[ClipReference]) -> list[list[Prediction]]:
-        """Returns, per clip of the batch, its questions with the chosen options and all scores.
+    @property
+    def classes(self) -> Sequence[str] | None:
+        """See Answerer."""
+        return self._classes
 
-        Raises:
-          ValueError: a question without options.
-        """
+    def __call__(self, batch: Batch, clips: Sequence[ClipReference]) -> list[list[Prediction]]:
+        """See Answerer; a prediction has the scores of all its question's options."""
         options = [[self._options(question) for question in clip.questions] for clip in clips]
         values_BQO = self._values(batch, options)
         return [
@@ -60,8 +61,8 @@ class Chooser:
         options = question.row.get("options", self._classes)
         if not options:
             raise ValueError(
-                f"{question.row.get('origin', question.id)}: EvaluationPlan.score_options is set, "
-                "but the question has no options and its task no classes"
+                f"{question.row.get('origin', question.id)}: EvaluationPlan.answers is Choosing(), "
+                "but the question has no options and its task no classes; set it to Writing()"
             )
         return options
 

@@ -1,6 +1,6 @@
 """Evaluation: every question of a split answered, the task's metric, and two or three files.
 
-    batches -> predict -> predictions file (a line an answer) -> the task's metric -> json
+    batches -> answers -> predictions file (a line an answer) -> the task's metric -> json
                                                               -> the benchmark's submission file
 
 Rows and answers are kept for the metric; nothing that holds frames is.
@@ -15,24 +15,15 @@ from pathlib import Path
 
 import numpy as np
 
-from mirasol.data.vocabulary import Vocabulary
 from mirasol.evaluation.class_scores import ClassScores
-from mirasol.evaluation.predictions import (
-    Batches,
-    Choose,
-    Generate,
-    Observer,
-    predict,
-    whole_file,
-)
+from mirasol.evaluation.predictions import Answerer, Batches, Observer, predict, whole_file
 from mirasol.evaluation.submissions import submission
 
 
 def evaluate(
     *,
-    generate: Generate,
+    answer: Answerer,
     batches: Batches,
-    vocabulary: Vocabulary,
     score: Callable[..., Mapping[str, float]],
     task: str,
     split: str,
@@ -40,8 +31,6 @@ def evaluate(
     directory: Path,
     total: int | None,
     observers: Sequence[Observer] = (),
-    choose: Choose | None = None,
-    classes: Sequence[str] | None = None,
     left_out: Callable[[], int] = lambda: 0,
 ) -> dict[str, float]:
     """Answers every question of a split and writes what came of it.
@@ -53,10 +42,9 @@ def evaluate(
     all.
 
     Args:
-      generate: batch -> token ids, as in `predict`.
+      answer: answers a batch, as in `predict`; where it scores classes, their scores are kept.
       batches: pairs of a batch and its clips, as in `predict`.
-      vocabulary: decodes ids.
-      score: (annotation rows, answers) -> metrics; the task's own. Where there are classes, their
+      score: (annotation rows, answers) -> metrics; the task's own. Where classes are scored, their
         `ClassScores` come third.
       task: names the files and the progress bar.
       split: likewise.
@@ -64,8 +52,6 @@ def evaluate(
       directory: made if absent.
       total: clips of the split for the progress bar, None if not known.
       observers: see every batch with its answers.
-      choose: answers by choice among options instead of `generate`.
-      classes: the options, where `choose` scores the classes of the task.
       left_out: after the last batch: how many questions were not asked because of broken media.
 
     Returns:
@@ -76,18 +62,17 @@ def evaluate(
     """
     directory.mkdir(parents=True, exist_ok=True)
     name = f"{task}-{split}"
+    classes = answer.classes
     targets: list[dict] = []
     texts: list[str] = []
     values: list[np.ndarray] = []
     with whole_file(directory / f"{name}-predictions.jsonl") as file:
         for prediction in predict(
-            generate=generate,
+            answer=answer,
             batches=batches,
-            vocabulary=vocabulary,
             title=f"{task} {split}",
             total=total,
             observers=observers,
-            choose=choose,
         ):
             file.write(json.dumps(prediction.row(), ensure_ascii=False) + "\n")
             targets.append(prediction.question.row)

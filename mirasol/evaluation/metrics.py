@@ -48,7 +48,8 @@ def exact_match_by_type(
 
     Args:
       targets: annotation rows. Used: `answer`; `type` ("" or absent: counted overall only);
-        `video_id` (the clip; absent: a clip of its own); `chance` and `bag_oracle` if present.
+        `video_id` (the clip, within its set `benchmark`; absent: a clip of its own); `chance` and
+        `bag_oracle` if present.
       predictions: one answer a row, in the same order.
       groups: names of the groups in which a row is counted beside the whole; its type by default.
 
@@ -67,8 +68,7 @@ def exact_match_by_type(
             for row, prediction in zip(targets, predictions, strict=True)
         ]
     )
-    # A row's own place is a tuple, so that it never equals a video_id.
-    clips = [str(row["video_id"]) if "video_id" in row else (i,) for i, row in enumerate(targets)]
+    clips = [_clip(row, place) for place, row in enumerate(targets)]
     clip_names = {clip: number for number, clip in enumerate(dict.fromkeys(clips))}
     clip_numbers = np.array([clip_names[clip] for clip in clips])
     scores = _group_scores(targets, correct, clip_numbers, np.arange(len(targets)), suffix="")
@@ -126,6 +126,13 @@ def bootstrap_interval(correct: np.ndarray, clip_numbers: np.ndarray) -> tuple[f
         means.append(right[drawn].sum(axis=1) / asked[drawn].sum(axis=1))
     low, high = np.quantile(np.concatenate(means), (0.025, 0.975))
     return float(low), float(high)
+
+
+def _clip(row: Mapping[str, Any], place: int) -> tuple[str, ...] | int:
+    """Returns what rows about one clip share: its set and video; else the row's own place."""
+    if "video_id" not in row:
+        return place
+    return str(row.get("benchmark", "")), str(row["video_id"])
 
 
 def _group_scores(

@@ -1,6 +1,7 @@
-"""Answers by generation, as one stream: batches in, one prediction a question out.
+"""Answers as one stream: batches in, one prediction a question out.
 
-    batch [B, Q] -> generate -> ids [B, Q, R] -> decode -> Prediction(clip, question, text), ...
+    batch [B, Q] -> Answerer -> Prediction(clip, question, text), ...
+    Writer: batch -> generate -> ids [B, Q, R] -> decode -> text        Chooser: choices.py
 
 Frames are dropped with their batch, so memory does not grow with the length of the clips or the
 size of the set.
@@ -24,7 +25,6 @@ from mirasol.evaluation.metrics import normalise
 from mirasol.progress import progress_bar
 
 Generate = Callable[[Batch], torch.Tensor]
-Choose = Callable[[Batch, Sequence[ClipReference]], "list[list[Prediction]]"]
 Batches = Iterable[tuple[Batch, list[ClipReference]]]
 
 
@@ -51,6 +51,7 @@ class Prediction:
 
     def row(self) -> dict[str, Any]:
         """Returns the prediction file's JSON object; null times mean the whole file."""
+        scores = {} if self.scores is None else {"scores": list(self.scores)}
         return {
             "id": self.question.id,
             "media": self.clip.media,
@@ -60,7 +61,52 @@ class Prediction:
             "question": self.question.prompt,
             "answer": self.question.answer,
             "prediction": self.text,
+            **scores,
         }
+
+
+class Answerer(abc.ABC):
+    """Answers the questions of batches."""
+
+    @property
+    @abc.abstractmethod
+    def classes(self) -> Sequence[str] | None:
+        """What every prediction's scores are of, in their order; None if of nothing in common."""
+
+    @abc.abstractmethod
+    def __call__(self, batch: Batch, clips: Sequence[ClipReference]) -> list[list[Prediction]]:
+        """Returns, per clip of the batch, its questions with their answers.
+
+        Args:
+          batch: clip b's questions fill the valid slots of its row b, in order; rows after the last
+            clip are padding.
+          clips: of the batch.
+
+        Raises:
+          ValueError: a question cannot be answered, or questions and slots do not line up.
+        """
+
+
+class Writer(Answerer):
+    """Answers in words that the model writes.
+
+    Args:
+      generate: batch -> token ids int64 [B, Q, R], each row ended by EOS_ID.
+      vocabulary: decodes ids.
+    """
+
+    def __init__(self, generate: Generate, vocabulary: Vocabulary) -> None:
+        self._generate = generate
+        self._vocabulary = vocabulary
+
+    @property
+    def classes(self) -> None:
+        """See Answerer."""
+        return None
+
+    def __call__(self, batch: Batch, clips: Sequence[ClipReference]) -> list[list[Prediction]]:
+        """See Answerer."""
+        return answer_batch(self._generate(batch), batch, clips, self._vocabulary)
 
 
 class Observer(abc.ABC):
@@ -77,37 +123,29 @@ class Observer(abc.ABC):
 
 def predict(
     *,
-    generate: Generate,
+    answer: Answerer,
     batches: Batches,
-    vocabulary: Vocabulary,
     title: str,
     total: int | None,
     observers: Sequence[Observer] = (),
-    choose: Choose | None = None,
 ) -> Iterator[Prediction]:
     """Yields an answer to every question, under a progress bar with the running accuracy.
 
     Args:
-      generate: batch -> token ids int64 [B, Q, R], each row ended by EOS_ID.
-      batches: pairs of a batch and its clips. Clip b's questions fill the valid slots of row b, in
-        order; rows after the last clip are padding.
-      vocabulary: decodes ids.
+      answer: answers a batch.
+      batches: pairs of a batch and its clips.
       title: stands before the progress bar.
       total: clips that will come, None if not known.
       observers: see every batch with its answers.
-      choose: answers by choice among options instead of `generate`.
 
     Raises:
-      ValueError: questions, slots and ids do not line up.
+      ValueError: as `answer` does.
     """
     right = asked = 0
     last_clip = None
     with progress_bar(total=total, title=title, unit="clips", leave=False) as bar:
         for batch, clips in batches:
-            if choose is None:
-                answered = answer_batch(generate(batch), batch, clips, vocabulary)
-            else:
-                answered = choose(batch, clips)
+            answered = answer(batch, clips)
             for observer in observers:
                 observer.see(batch, answered)
             for clip, predictions in zip(clips, answered, strict=True):

@@ -4,25 +4,16 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from toy_media import frame_numbers, write_media
+from toy_media import frame_numbers, shape, write_media
 
-from mirasol.batch import ExampleShape, empty_batch
+from mirasol.batch import empty_batch
 from mirasol.data.converter import Converter
 from mirasol.data.media import MediaError
 from mirasol.data.references import ClipReference, Question
 from mirasol.data.spectrogram import LogMel
 from mirasol.data.vocabulary import ByteVocabulary
 
-SHAPE = ExampleShape(
-    chunks=4,
-    chunk_frames=8,
-    image_size=32,
-    chunk_bands=16,
-    mel_bins=24,
-    questions=3,
-    prompt_length=6,
-    answer_length=4,
-)
+SHAPE = shape(questions=3, answer_length=4)
 
 
 def converter(frame_rate=25.0, **options) -> Converter:

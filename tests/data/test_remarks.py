@@ -1,21 +1,11 @@
 import pytest
-from toy_media import write_media
+from toy_media import shape, write_media
 
-from mirasol.batch import ExampleShape
 from mirasol.data.converter import Converter
 from mirasol.data.remarks import remarks
 from mirasol.data.vocabulary import SentencePieceVocabulary
 
-SHAPE = ExampleShape(
-    chunks=4,
-    chunk_frames=8,
-    image_size=32,
-    chunk_bands=16,
-    mel_bins=24,
-    questions=1,
-    prompt_length=6,
-    answer_length=2,
-)
+SHAPE = shape(questions=1, answer_length=2)
 QUESTION = "what way is the ring going"
 
 

@@ -7,8 +7,16 @@ from pathlib import Path
 import av
 import numpy as np
 
+from mirasol.batch import ExampleShape
+
 RATE_HZ = 16_000
 CLICK_EVERY_S = 0.32
+
+
+def shape(**others: int) -> ExampleShape:
+    """Returns the shape of such a file of 32 frames, four chunks, for questions of six tokens."""
+    media = {"chunks": 4, "chunk_frames": 8, "image_size": 32, "chunk_bands": 16, "mel_bins": 24}
+    return ExampleShape(prompt_length=6, **media, **others)
 
 
 def brightness(index: int) -> int:

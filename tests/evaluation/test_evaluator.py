@@ -13,7 +13,7 @@ from mirasol.data.references import ClipReference, Question
 from mirasol.data.vocabulary import ByteVocabulary
 from mirasol.evaluation.evaluator import evaluate
 from mirasol.evaluation.metrics import exact_match_by_type
-from mirasol.evaluation.predictions import Observer
+from mirasol.evaluation.predictions import Observer, Writer
 
 SHAPE = ExampleShape(
     chunks=2,
@@ -69,9 +69,8 @@ def two_batches():
 
 def run(directory, batches=None, score=exact_match_by_type, observers=()):
     return evaluate(
-        generate=lambda batch: batch.answer_BQR,
+        answer=Writer(lambda batch: batch.answer_BQR, VOCABULARY),
         batches=two_batches() if batches is None else batches,
-        vocabulary=VOCABULARY,
         score=score,
         task="toy",
         split="validation",

@@ -110,6 +110,21 @@ def test_the_interval_is_the_same_every_time_and_whatever_the_clips_are_called()
     assert exact_match_by_type(rows, predictions) == exact_match_by_type(named, predictions)
 
 
+def test_videos_of_two_sets_with_one_name_are_two_clips():
+    names = [f"v{i % 10}" for i in range(40)]
+    sets = ["one"] * 20 + ["two"] * 20
+    mixed = [
+        {"answer": "a", "benchmark": each, "video_id": name}
+        for each, name in zip(sets, names, strict=True)
+    ]
+    apart = [{**row, "video_id": row["benchmark"] + row["video_id"]} for row in mixed]
+    predictions = ["a" if i % 3 else "b" for i in range(40)]
+    found = exact_match_by_type(mixed, predictions)
+    assert found == exact_match_by_type(apart, predictions)
+    one_set = [{**row, "benchmark": "one"} for row in mixed]
+    assert found != exact_match_by_type(one_set, predictions)
+
+
 def test_all_right_is_not_certainty():
     # Exact binomial: the chance to see 24 of 24 at the lower bound is 2.5 %.
     low, high = bootstrap_interval(np.ones(48, dtype=bool), np.repeat(np.arange(24), 2))

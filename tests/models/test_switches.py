@@ -8,10 +8,11 @@ import re
 import pytest
 
 from mirasol import config
+from mirasol.evaluation.answers import Choosing, Writing
 from mirasol.experiment import Experiment
 from mirasol.gin_files import shipped_folder
 from mirasol.models.beam import Beam
-from mirasol.models.generation import GREEDY, Sampling
+from mirasol.models.generation import Greedy, Sampling
 from tests.golden.losses import draw_batch
 
 RUN = "runs/av_shapes_tiny.gin"
@@ -232,7 +233,7 @@ def test_time_stamps_of_the_token_turing_machine(stamped):
 @pytest.mark.parametrize(
     ("changes", "strategy"),
     [
-        ([], GREEDY),
+        ([], Greedy()),
         (["decoding/beam.gin"], Beam(width=4, length_penalty=1.0)),
         (["decoding/beam.gin", "Beam.width = 2"], Beam(width=2)),
         (["decoding/beam.gin", "Beam.length_penalty = 0.0"], Beam(length_penalty=0.0)),
@@ -245,12 +246,17 @@ def test_time_stamps_of_the_token_turing_machine(stamped):
     ],
 )
 def test_how_answers_are_written(changes, strategy):
-    assert build(*changes).evaluation.strategy == strategy
+    assert build(*changes).evaluation.answers == Writing(strategy=strategy)
+
+
+def test_answers_can_be_chosen():
+    assert build("decoding/choosing.gin").evaluation.answers == Choosing()
 
 
 def files_to_give_after_a_run():
     folder = shipped_folder()
     kinds = ("models/combiners", "models/encoders", "models/reconstruction", "decoding")
+    kinds += ("evaluation",)
     return [
         path.relative_to(folder).as_posix()
         for kind in kinds

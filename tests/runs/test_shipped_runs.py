@@ -11,7 +11,7 @@ from mirasol.data.av_shapes.maker import ensure_made
 from mirasol.data.av_shapes.spec import variant
 from mirasol.data.references import ClipReference, Question
 from mirasol.data.task_service import TaskService
-from mirasol.gin_files import shipped_folder
+from mirasol.gin_files import runs, shipped_folder
 from mirasol.training.step import train_step
 
 
@@ -19,7 +19,7 @@ def files(folder):
     return [f"{folder}/{path.name}" for path in sorted((shipped_folder() / folder).glob("*.gin"))]
 
 
-RUNS = [name for name in files("runs") if name != "runs/trainer.gin"]
+RUNS = runs()
 CHANGES = [None, *files("ablations"), *files("overlays")]
 
 

@@ -22,7 +22,7 @@ from mirasol.batch import EOS_ID, Batch
 from mirasol.data.benchmarks.manifest import use_manifest
 from mirasol.data.loader import Stage, evaluation_batches, training_batches
 from mirasol.evaluation.evaluator import evaluate
-from mirasol.evaluation.predictions import Observer
+from mirasol.evaluation.predictions import Observer, Writer
 from mirasol.progress import progress_bar
 
 YARDSTICK = "bare PyAV"
@@ -138,9 +138,8 @@ def _evaluation_memory(options: argparse.Namespace, setting: Setting) -> Row:
     )
     with contextlib.closing(stream), tempfile.TemporaryDirectory() as folder:
         evaluate(
-            generate=lambda batch: torch.full((*batch.question_BQ.shape, 1), EOS_ID),
+            answer=Writer(_nothing_said, converter.vocabulary),
             batches=stream,
-            vocabulary=converter.vocabulary,
             score=lambda targets, texts: {},
             task="manifest",
             split="validation",
@@ -150,6 +149,10 @@ def _evaluation_memory(options: argparse.Namespace, setting: Setting) -> Row:
             observers=[memory],
         )
     return memory.row()
+
+
+def _nothing_said(batch: Batch) -> torch.Tensor:
+    return torch.full((*batch.question_BQ.shape, 1), EOS_ID)
 
 
 def tell(rows: Sequence[Row]) -> str:

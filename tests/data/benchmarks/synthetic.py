@@ -14,6 +14,7 @@ from pathlib import Path
 Media = dict[str, list[str]]
 
 NEXT_TYPES = ("CW", "CH", "TN", "TP", "TC", "DC", "DL", "DO")
+NEXT_OPTIONS = ["hums", "none", "paints kites", "naps", "waves"]
 STOP_WORDS = ("the", "a", "is", "to")
 
 
@@ -90,12 +91,11 @@ def activitynet_qa(folder: Path) -> Media:
 
 def nextqa_mc(folder: Path) -> Media:
     head = ["video", "frame_count", "width", "height", "question", "answer", "qid", "type"]
-    options = ["hums", "none", "paints kites", "naps", "waves"]
     media, places = {}, {}
     for number, split in enumerate(("train", "val", "test")):
         video = f"77000{number}"
         rows = [
-            [video, 40, 64, 48, f"why did clown {i} stop", i % 5, i, kind, *options]
+            [video, 40, 64, 48, f"why did clown {i} stop", i % 5, i, kind, *NEXT_OPTIONS]
             for i, kind in enumerate(NEXT_TYPES)
         ]
         write_csv(folder / f"{split}.csv", [[*head, "a0", "a1", "a2", "a3", "a4"], *rows])
