@@ -54,7 +54,9 @@ def test_a_run_is_whole_and_its_text_can_be_read_alone(run, tmp_path):
         assert config.load([str(tmp_path / "alone.gin")]).meaning == spec.meaning
 
 
-@pytest.mark.parametrize("change", [*names("overlays"), *names("ablations")])
+@pytest.mark.parametrize(
+    "change", [*names("overlays"), *names("ablations"), *names("data/sampling")]
+)
 @pytest.mark.parametrize("run", RUNS)
 def test_every_overlay_and_ablation_changes_every_run(run, change):
     spec = config.load([run, change])
@@ -67,7 +69,9 @@ def test_the_deterministic_overlay_leaves_no_chance(run):
     assert (macros["DROPOUT"], macros["MASK_RATIO"], macros["SHUFFLE"]) == (0.0, 0.0, False)
 
 
-@pytest.mark.parametrize("name", [*RUNS, *names("overlays"), *names("ablations")])
+@pytest.mark.parametrize(
+    "name", [*RUNS, *names("overlays"), *names("ablations"), *names("data/sampling")]
+)
 def test_a_file_says_what_it_is_and_how_to_run_it(name):
     header = re.match(r"(#.*\n)+", (SHIPPED / name).read_text())
     assert header

@@ -143,7 +143,7 @@ class TrainingBatches(Batches):
                     examples += converter.chunk_examples(reference, chunk_questions, rng)
                     continue
                 questions = draw_questions(reference.questions, converter.shape.questions, rng)
-                examples.append(converter.example(reference, questions))
+                examples.append(converter.example(reference, questions, rng))
             return converter.batch(examples)
 
         return make
