@@ -183,7 +183,7 @@ class TrainingBatches(Batches):
             examples = converter.chunk_examples(reference, chunk_questions, rng)
         else:
             questions = draw_questions(reference.questions, converter.shape.questions, rng)
-            examples = [converter.example(reference, questions)]
+            examples = [converter.example(reference, questions, rng)]
         for augmentation in self.augmentations:  # After the questions: these stay as they were.
             examples = [augmentation(example, rng) for example in examples]
         return examples
