@@ -83,8 +83,8 @@ class Converter:
         self.sampling = _sampling(frame_rate, sampling)
         if self.sampling.draws and media_cache is not DECODING:
             raise ValueError(
-                f"Converter: a media_cache keeps one window a clip and {type(self.sampling).__name__} "
-                "draws another each time; use UniformSampling or FixedRateSampling, or no cache"
+                f"{type(self.sampling).__name__} draws another window each time and a media_cache "
+                "keeps one a clip; use UniformSampling or FixedRateSampling, or no cache"
             )
         self.spectrogram = spectrogram
         self.video, self.audio = video, audio
