@@ -32,8 +32,12 @@ FLAGS = {
     "video": "a media file to ask about",
     "question": "what to ask",
     "output": "the file of predictions to write, a JSON object a line",
+    "devices": "plan for so many devices that share a batch",
+    "steps_per_second": "the rate to tell the time to the end by; else that of the workdir's log",
+    "format": "text, or json with the same content",
 }
 REPEATED = ("gin_file", "task")
+DEFAULTS = {"runtime": "auto", "format": "text"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +47,7 @@ class Command:
     summary: str
     example: str
     flags: tuple[str, ...]
+    operands: int = 0  # At most so many words that are no flags.
 
 
 COMMANDS = {
@@ -62,9 +67,16 @@ COMMANDS = {
         ("gin_file", "workdir", "runtime", "video", "question", "task", "split", "output"),
     ),
     "describe": Command(
-        "print the wiring, sizes and shapes of an experiment, without data or training",
+        "print the wiring, sizes, cost and shapes of an experiment, without data or training",
         "describe --gin_file=runs/av_shapes_tiny.gin",
-        ("gin_file", "workdir"),
+        ("gin_file", "workdir", "devices", "steps_per_second", "format"),
+    ),
+    "diff": Command(
+        "compare two experiments by meaning: gin files (joined by +) or workdirs; --gin.NAME=VALUE "
+        "changes the second, or without one the first. Code 0: the same, 1: different",
+        "diff runs/av_shapes.gin runs/av_shapes.gin+models/combiners/token_turing.gin",
+        ("format",),
+        operands=2,
     ),
 }
 
@@ -79,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(_help(), file=sys.stdout if arguments else sys.stderr)
         return 0 if arguments else FAILED_BY_USER
     try:
-        _run(arguments)
+        return _run(arguments)
     except KeyboardInterrupt:
         print("\nmirasol: stopped; the same command goes on from what is saved", file=sys.stderr)
         return STOPPED
@@ -90,10 +102,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         print(f"mirasol: {' '.join(in_building(error).split())}", file=sys.stderr)
         return FAILED_BY_USER
-    return 0
 
 
-def _run(arguments: list[str]) -> None:
+def _run(arguments: list[str]) -> int:
     name = arguments[0]
     if name not in COMMANDS:
         known = ", ".join(COMMANDS)
@@ -103,7 +114,9 @@ def _run(arguments: list[str]) -> None:
 
     from mirasol import commands
 
-    commands.run(name, commands.Request(bindings=tuple(bindings), arguments=arguments, **given))
+    return commands.run(
+        name, commands.Request(bindings=tuple(bindings), arguments=arguments, **given)
+    )
 
 
 def _split_off_gin(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -127,7 +140,7 @@ def _parsed(command: str, arguments: Sequence[str]) -> dict:
         if name in REPEATED:
             flags.DEFINE_multi_string(name, [], FLAGS[name], flag_values=values)
         else:
-            default = "auto" if name == "runtime" else None
+            default = DEFAULTS.get(name)
             flags.DEFINE_string(name, default, FLAGS[name], flag_values=values)
     values.set_gnu_getopt(True)
     try:
@@ -136,11 +149,13 @@ def _parsed(command: str, arguments: Sequence[str]) -> dict:
         raise ValueError(_unknown_flag(command, error.flagname)) from error
     except flags.Error as error:
         raise ValueError(str(error)) from error
-    if left:
+    room = COMMANDS[command].operands
+    if len(left) > room:
+        takes = f"{room} word{'s' * (room > 1)} besides flags" if room else "flags alone"
         raise ValueError(
-            f"{command} takes flags alone; it does not know what to do with {left[0]!r}"
+            f"{command} takes {takes}; it does not know what to do with {left[room]!r}"
         )
-    return {name: values[name].value for name in COMMANDS[command].flags}
+    return {"operands": left} | {name: values[name].value for name in COMMANDS[command].flags}
 
 
 def _unknown_flag(command: str, name: str) -> str:

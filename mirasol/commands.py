@@ -6,10 +6,11 @@ flags -> gin files -> spec -> workdir -> parts -> runtime -> rehearsal -> tasks 
 from __future__ import annotations
 
 import dataclasses
+import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mirasol import workdirs
 from mirasol.gin_files import find, run_name
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from mirasol.config import Spec
     from mirasol.experiment import Experiment
 
+Number = TypeVar("Number", int, float)
+FORMATS = ("text", "json")
+METRICS = "metrics.jsonl"
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Request:
@@ -27,6 +32,7 @@ class Request:
     Attributes:
       arguments: the whole line, for the record.
       bindings: "NAME = VALUE" of each --gin.NAME=VALUE.
+      operands: words that are no flags.
     """
 
     arguments: Sequence[str] = ()
@@ -39,19 +45,24 @@ class Request:
     video: str | None = None
     question: str | None = None
     output: str | None = None
+    devices: str | None = None
+    steps_per_second: str | None = None
+    format: str = "text"
+    operands: Sequence[str] = ()
 
 
-def run(name: str, request: Request) -> None:
-    """Runs one command.
+def run(name: str, request: Request) -> int:
+    """Runs one command; returns its exit code.
 
     Raises:
       ValueError: something in the request is wrong; nothing was written.
     """
-    commands: dict[str, Callable[[Request], None]] = {
+    commands: dict[str, Callable[[Request], int | None]] = {
         "train": train,
         "eval": evaluate,
         "infer": infer,
         "describe": describe,
+        "diff": diff,
     }
     for file in request.gin_file:
         find(file)  # Before anything slow.
@@ -59,7 +70,7 @@ def run(name: str, request: Request) -> None:
         if "," in tasks:
             apart = " ".join(f"--task={task}" for task in tasks.split(","))
             raise ValueError(f"--task={tasks} names several, and a flag takes one: {apart}")
-    commands[name](request)
+    return commands[name](request) or 0
 
 
 def train(request: Request) -> None:
@@ -124,15 +135,36 @@ def infer(request: Request) -> None:
 
 
 def describe(request: Request) -> None:
-    """Prints what an experiment is."""
+    """Prints what an experiment is and costs."""
     if request.gin_file and request.workdir:
         raise ValueError("describe takes --gin_file or --workdir, not both")
-    if request.gin_file:
-        print(_load(request.gin_file, request.bindings).build().describe())
-    elif request.workdir:
-        print(workdirs.read(Path(request.workdir), request.bindings).build().describe())
-    else:
+    if not request.gin_file and not request.workdir:
         raise ValueError("describe needs --gin_file=runs/av_shapes_tiny.gin, say, or --workdir")
+    _check_format(request.format)
+    devices = _number("devices", request.devices, int)
+    rate = _number("steps_per_second", request.steps_per_second, float)
+    if request.workdir:
+        spec = workdirs.read(Path(request.workdir), request.bindings)
+    else:
+        spec = _load(request.gin_file, request.bindings)
+    from mirasol.description import remaining, report, text
+
+    done = remaining.progress(Path(request.workdir) / METRICS) if request.workdir else None
+    question = report.Question(devices=devices, steps_per_second=rate, done=done)
+    _print(report.describe(spec, question), text.render, request.format)
+
+
+def diff(request: Request) -> int:
+    """Prints what sets two experiments apart; returns 0 for the same, 1 for different ones."""
+    if not request.operands or (len(request.operands) == 1 and not request.bindings):
+        raise ValueError("diff needs two experiments, each a workdir or gin files joined by +")
+    _check_format(request.format)
+    first, second = _stated(request.operands[0]), _stated(request.operands[-1], request.bindings)
+    from mirasol.description import differences
+
+    found = differences.differences(first, second)
+    _print(found, differences.render, request.format)
+    return 0 if found["same"] else 1
 
 
 def _opened(request: Request, command: str) -> tuple[Path, Experiment]:
@@ -156,6 +188,34 @@ def _load(files: Sequence[str], bindings: Sequence[str]) -> Spec:
     from mirasol import config  # Not at the top: its root imports torch.
 
     return config.load(files, bindings)
+
+
+def _stated(name: str, bindings: Sequence[str] = ()) -> Spec:
+    """Returns the experiment of a workdir, or of gin files joined by +."""
+    if Path(name).is_dir():
+        return workdirs.read(Path(name), bindings)
+    return _load(name.split("+"), bindings)
+
+
+def _print(content: dict[str, Any], render: Callable[[dict], str], form: str) -> None:
+    print(json.dumps(content, indent=2) if form == "json" else render(content))
+
+
+def _check_format(form: str) -> None:
+    if form not in FORMATS:
+        raise ValueError(
+            f"--format={form}; it takes {' or '.join(FORMATS)}{nearest(form, FORMATS)}"
+        )
+
+
+def _number(flag: str, given: str | None, kind: Callable[[str], Number]) -> Number | None:
+    if given is None:
+        return None
+    try:
+        return kind(given)
+    except ValueError:
+        what = "a whole number" if kind is int else "a number"
+        raise ValueError(f"--{flag}={given} is not {what}") from None
 
 
 def _describe_runtime(name: str, precision: str) -> str:

@@ -1,6 +1,6 @@
 """Experiment: the frozen root of the specification, and what can be done with it.
 
-gin file -> Experiment -> train | evaluate | infer | describe
+gin file -> Experiment -> train | evaluate | infer
 """
 
 from __future__ import annotations
@@ -212,12 +212,6 @@ class Experiment:
                 service.check(task, split)
             for task, split in pairs:
                 service.prepare(task, split)
-
-    def describe(self) -> str:
-        """Returns parameters, token counts and shapes as text, without data or training."""
-        from mirasol.describe import describe
-
-        return describe(self)
 
     def train(self, workdir: Path, runtime: str) -> dict[str, dict[str, float]]:
         """Trains in `workdir`, going on from its newest checkpoint if there is one.

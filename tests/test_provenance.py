@@ -5,6 +5,7 @@ import subprocess
 
 from mirasol import provenance
 from mirasol.config import Spec
+from mirasol.wiring import Wiring
 
 
 def git(folder, *arguments):
@@ -36,7 +37,7 @@ def test_a_repository_around_an_installation_is_not_its_source(tmp_path):
 
 def test_each_start_is_added_to_the_file(tmp_path):
     path = tmp_path / "provenance.json"
-    spec = Spec(declared="", operative="", meaning={}, macros={"SEED": 5}, root="")
+    spec = Spec("", "", {}, {"SEED": 5}, "", Wiring([], {}))
     first = provenance.record(["train", "--gin.A='b c'"], spec, "cpu: eager")
     provenance.append(path, first)
     provenance.append(path, {"started": "later"})
