@@ -34,10 +34,13 @@ FLAGS = {
     "output": "the file of predictions to write, a JSON object a line",
     "devices": "plan for so many devices that share a batch",
     "steps_per_second": "the rate to tell the time to the end by; else that of the workdir's log",
+    "dry_run": "only tell what differs",
     "format": "text, or json with the same content",
 }
 REPEATED = ("gin_file", "task")
-DEFAULTS = {"runtime": "auto", "format": "text"}
+SWITCHES = ("dry_run",)
+CHOICES = {"format": ("text", "json")}
+DEFAULTS = {"runtime": "auto"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +80,12 @@ COMMANDS = {
         "diff runs/av_shapes.gin runs/av_shapes.gin+models/combiners/token_turing.gin",
         ("format",),
         operands=2,
+    ),
+    "reproduce": Command(
+        "start the experiment of a workdir again in a new one; tells first what differs now",
+        "reproduce workdirs/av_shapes_tiny",
+        ("workdir", "dry_run"),
+        operands=1,
     ),
 }
 
@@ -139,9 +148,13 @@ def _parsed(command: str, arguments: Sequence[str]) -> dict:
     for name in COMMANDS[command].flags:
         if name in REPEATED:
             flags.DEFINE_multi_string(name, [], FLAGS[name], flag_values=values)
+        elif name in SWITCHES:
+            flags.DEFINE_boolean(name, False, FLAGS[name], flag_values=values)
+        elif name in CHOICES:
+            allowed = CHOICES[name]
+            flags.DEFINE_enum(name, allowed[0], allowed, FLAGS[name], flag_values=values)
         else:
-            default = DEFAULTS.get(name)
-            flags.DEFINE_string(name, default, FLAGS[name], flag_values=values)
+            flags.DEFINE_string(name, DEFAULTS.get(name), FLAGS[name], flag_values=values)
     values.set_gnu_getopt(True)
     try:
         left = values([command, *arguments])[1:]

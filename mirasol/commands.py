@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mirasol import workdirs
 from mirasol.gin_files import find, run_name
+from mirasol.provenance import comparison, record
 from mirasol.spelling import nearest
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from mirasol.experiment import Experiment
 
 Number = TypeVar("Number", int, float)
-FORMATS = ("text", "json")
 METRICS = "metrics.jsonl"
 
 
@@ -48,6 +48,7 @@ class Request:
     devices: str | None = None
     steps_per_second: str | None = None
     format: str = "text"
+    dry_run: bool = False
     operands: Sequence[str] = ()
 
 
@@ -63,6 +64,7 @@ def run(name: str, request: Request) -> int:
         "infer": infer,
         "describe": describe,
         "diff": diff,
+        "reproduce": reproduce,
     }
     for file in request.gin_file:
         find(file)  # Before anything slow.
@@ -81,12 +83,45 @@ def train(request: Request) -> None:
     spec = _load(request.gin_file, request.bindings)
     workdirs.check(workdir, spec)
     experiment = spec.build()
-    where = _describe_runtime(request.runtime, experiment.precision)
+    start = _start(request, spec, experiment, request.runtime)
+    _train(workdir, spec, experiment, request.runtime, start)
+
+
+def reproduce(request: Request) -> None:
+    """Starts a workdir's experiment again in a new one, and tells first what differs now."""
+    if len(request.operands) != 1:
+        raise ValueError("reproduce needs one workdir, the folder that train printed")
+    if request.bindings:
+        raise ValueError(
+            "reproduce changes nothing; with --gin.NAME=VALUE it is another experiment"
+        )
+    old = Path(request.operands[0])
+    spec, then = workdirs.read(old), workdirs.last_start(old)
+    workdir = workdirs.new(Path(request.workdir or f"{old}_again"))
+    runtime = then["runtime"].partition(":")[0]
+    experiment = spec.build()
+    start = _start(request, spec, experiment, runtime, old)
+    print("\n".join(comparison.changes(then, start)) or "nothing differs")
+    if not request.dry_run:
+        _train(workdir, spec, experiment, runtime, start)
+
+
+def _start(
+    request: Request, spec: Spec, experiment: Experiment, runtime: str, old: Path | None = None
+) -> dict[str, Any]:
+    """Checks everything, and returns the record of the start; makes data, unless told not to."""
+    where = _describe_runtime(runtime, experiment.precision)
     experiment.rehearse()  # Parts that do not fit are found out while nothing is written.
-    experiment.check()
-    workdirs.claim(workdir, spec, request.arguments, where)
+    data = experiment.check(make=not request.dry_run)
+    return record.record(request.arguments, spec, where, data, old)
+
+
+def _train(
+    workdir: Path, spec: Spec, experiment: Experiment, runtime: str, start: dict[str, Any]
+) -> None:
+    workdirs.claim(workdir, spec, start)
     _log_to_terminal()
-    for task, metrics in experiment.train(workdir, request.runtime).items():
+    for task, metrics in experiment.train(workdir, runtime).items():
         print(f"{task}\n{_table(metrics)}")
     print(f"trained in {workdir}; evaluate it with: python -m mirasol eval --workdir={workdir}")
 
@@ -140,7 +175,6 @@ def describe(request: Request) -> None:
         raise ValueError("describe takes --gin_file or --workdir, not both")
     if not request.gin_file and not request.workdir:
         raise ValueError("describe needs --gin_file=runs/av_shapes_tiny.gin, say, or --workdir")
-    _check_format(request.format)
     devices = _number("devices", request.devices, int)
     rate = _number("steps_per_second", request.steps_per_second, float)
     if request.workdir:
@@ -158,7 +192,6 @@ def diff(request: Request) -> int:
     """Prints what sets two experiments apart; returns 0 for the same, 1 for different ones."""
     if not request.operands or (len(request.operands) == 1 and not request.bindings):
         raise ValueError("diff needs two experiments, each a workdir or gin files joined by +")
-    _check_format(request.format)
     first, second = _stated(request.operands[0]), _stated(request.operands[-1], request.bindings)
     from mirasol.description import differences
 
@@ -199,13 +232,6 @@ def _stated(name: str, bindings: Sequence[str] = ()) -> Spec:
 
 def _print(content: dict[str, Any], render: Callable[[dict], str], form: str) -> None:
     print(json.dumps(content, indent=2) if form == "json" else render(content))
-
-
-def _check_format(form: str) -> None:
-    if form not in FORMATS:
-        raise ValueError(
-            f"--format={form}; it takes {' or '.join(FORMATS)}{nearest(form, FORMATS)}"
-        )
 
 
 def _number(flag: str, given: str | None, kind: Callable[[str], Number]) -> Number | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -197,8 +198,14 @@ class Experiment:
                     "sizes of ExampleShape with those of the encoders?"
                 ) from error
 
-    def check(self) -> None:
-        """Looks up every task and split; makes the data of tasks that make their own.
+    def check(self, make: bool = True) -> dict[str, Any]:
+        """Looks up every task and split, and tells what their data are.
+
+        Args:
+          make: whether to make the data of tasks that make their own.
+
+        Returns:
+          "task/split" -> its identity, see `data/identity.py`.
 
         Raises:
           ValueError: a task or a split that is not there; names the nearest.
@@ -210,8 +217,12 @@ class Experiment:
             pairs += [(task, self.evaluation.split) for task in self.evaluation.tasks]
             for task, split in pairs:
                 service.check(task, split)
-            for task, split in pairs:
+            for task, split in pairs if make else ():
                 service.prepare(task, split)
+            found: dict[str, Any] = {}
+            for task, split in pairs:
+                found |= service.identity(task, split)
+            return found
 
     def train(self, workdir: Path, runtime: str) -> dict[str, dict[str, float]]:
         """Trains in `workdir`, going on from its newest checkpoint if there is one.

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any, TypeVar
 
-from mirasol.data import source
+from mirasol.data import identity, source
 from mirasol.data.benchmarks.registration import class_names
 
 Answer = TypeVar("Answer")
@@ -86,6 +86,14 @@ class TaskService(AbstractContextManager):
           Exception: whatever reading or making the data set raises.
         """
         self._ask(_prepare, task, split, self._modules)
+
+    def identity(self, task: str, split: str) -> dict[str, identity.Identity]:
+        """Returns what the data of a split are, by task; makes nothing. See data/identity.py.
+
+        Raises:
+          UnknownTaskError, UnknownSplitError: ValueErrors that name the nearest.
+        """
+        return self._ask(_identity, task, split, self._modules)
 
     def classes(self, task: str) -> list[str] | None:
         """Returns the classes of a set of classes, from its files; None for any other task.
@@ -189,6 +197,11 @@ def _prepare(task: str, split: str, modules: tuple[str, ...]) -> None:
         _at_work.clear()
     if first is None:
         raise ValueError(f"the split {split!r} of task {task!r} is empty")
+
+
+def _identity(task: str, split: str, modules: tuple[str, ...]) -> dict[str, identity.Identity]:
+    members = source.members(source.find_task(task, modules), split)
+    return {f"{each.name}/{split}": identity.of(each.name, split) for each in members}
 
 
 def _classes(task: str, modules: tuple[str, ...]) -> list[str] | None:
