@@ -77,13 +77,10 @@ def _identity(split: str, *, spec: AVShapes, families: Sequence[str]) -> identit
     if not files[-1].is_file():
         return identity.identity(files)
     slices = _read(folder, split, families)
-    found = sum(Path(media).is_file() for media in slices["media"])
-    return identity.identity(
-        files,
-        rows=sum(len(rows.splitlines()) for rows in slices["rows"]),
-        media_found=found,
-        media_missing=len(slices["media"]) - found,
-    )
+    counts = [len(rows.splitlines()) for rows in slices["rows"]]
+    there = [Path(media).is_file() for media in slices["media"]]
+    found = sum(count for count, is_there in zip(counts, there, strict=True) if is_there)
+    return identity.identity(files, sum(counts), found, sum(counts) - found)
 
 
 def _split_rows(features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

@@ -1,10 +1,10 @@
-"""What a split's data are: the files that state them, and how many rows and media there are.
+"""What a split's data are: the files that state them, and how many questions can be asked.
 
-{"files": {name: {"sha256", "bytes"}}, "rows", "media_found", "media_missing"}
+{"files": {name: {"sha256", "bytes"}}, "rows", "with_media", "without_media"}
 
 Names are paths below the data root, where a file lies there. A file of more than 128 MiB is known
-by its ends, as `sha256_of_ends`. Numbers are null where counting would mean reading a set of any
-length.
+by its ends, as `sha256_of_ends`. Rows are questions; a bad one counts neither with its media nor
+without. Numbers are null where counting would mean reading a set of any length.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ def of(task: str, split: str) -> Identity:
 def identity(
     files: Iterable[Path],
     rows: int | None = None,
-    media_found: int | None = None,
-    media_missing: int | None = None,
+    with_media: int | None = None,
+    without_media: int | None = None,
 ) -> Identity:
     """Returns an identity; files that are not there are left out."""
     return {
         "files": {_name(path): _checksum(path) for path in sorted(files) if path.is_file()},
         "rows": rows,
-        "media_found": media_found,
-        "media_missing": media_missing,
+        "with_media": with_media,
+        "without_media": without_media,
     }
 
 

@@ -103,17 +103,22 @@ class Allocations(TorchDispatchMode):
         self._live[part] -= size
 
 
-def step_memory(experiment: Experiment, shape: ExampleShape, examples: int) -> StepMemory:
+def step_memory(
+    experiment: Experiment, shape: ExampleShape, examples: int, model: Mirasol | None = None
+) -> StepMemory:
     """Returns the memory of a training step on the CPU in the experiment's precision.
 
     Args:
       experiment: of it, the model, the optimizer and the precision.
       shape: of an example.
       examples: in the batch, B.
+      model: of the experiment, on the meta device, where there is one already.
     """
     dtype = precision_dtype(experiment.precision)
     with _without_memory(dtype) as device:
-        model = experiment.build_model(device).train()
+        if model is None or device != "meta":
+            model = experiment.build_model(device)
+        model.train()
         batch = empty_batch(shape, examples, device)
         # There from the start, as they are when all of a backward pass is done: what is born in
         # their place on the way is at most this.

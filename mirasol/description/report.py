@@ -31,6 +31,7 @@ from mirasol.description.parts import OTHER, PARTS, parameters_by_part
 from mirasol.description.remaining import Progress, remaining
 from mirasol.description.tree import tree
 from mirasol.experiment import Experiment
+from mirasol.models.mirasol3b import Mirasol
 
 Description = dict[str, Any]
 
@@ -60,12 +61,13 @@ def describe(spec: Spec, question: Question | None = None) -> Description:
     experiment = spec.build()
     experiment.rehearse()
     time = remaining(experiment, question.done, question.steps_per_second)
-    mesh = _mesh(experiment, question.devices)
-    steps = [_step(experiment, stage) for stage in experiment.training.stages]
-    largest = max(steps, key=lambda step: step.peak)
-    parts = _parts(experiment, largest)
+    _check_shares(experiment, question.devices)
+    model = experiment.build_model("meta")
+    steps = [_step(experiment, model, stage) for stage in experiment.training.stages]
+    number = max(range(len(steps)), key=lambda index: steps[index].peak)
+    largest = steps[number]
+    parts = _parts(experiment, model, largest)
     shape = experiment.converter.shape
-    model = experiment.build_model("meta").eval()
     return {
         "experiment": experiment.name,
         "tree": tree(spec.wiring),
@@ -77,15 +79,14 @@ def describe(spec: Spec, question: Question | None = None) -> Description:
             for stage, step in zip(experiment.training.stages, steps, strict=True)
         ],
         "memory": _bytes(largest),
-        "mesh": mesh,
+        "mesh": _mesh(experiment, model, question.devices, number),
         "time": time,
         "tokens": shapes.tokens(model),
-        "shapes": shapes.walk(model, shape, experiment.training.batch_size),
+        "shapes": shapes.walk(model.eval(), shape, experiment.training.batch_size),
     }
 
 
-def _parts(experiment: Experiment, step: StepMemory) -> list[dict[str, Any]]:
-    model = experiment.build_model("meta")
+def _parts(experiment: Experiment, model: Mirasol, step: StepMemory) -> list[dict[str, Any]]:
     counts = parameters_by_part(model)
     forward, backward = flops_by_part(model, empty_batch(experiment.converter.shape, 1, "meta"))
     return [
@@ -105,11 +106,11 @@ def _stage(experiment: Experiment, stage: Stage) -> dict[str, Any]:
     return {"task": stage.task, "batches": stage.batches, "examples": examples}
 
 
-def _step(experiment: Experiment, stage: Stage, devices: int = 1) -> StepMemory:
+def _step(experiment: Experiment, model: Mirasol, stage: Stage, devices: int = 1) -> StepMemory:
     whole = experiment.converter.shape
     clips = share_of_batch(stage.size(experiment.training.batch_size), devices)
     examples = clips * (whole.chunks // stage.shape(whole).chunks)
-    return step_memory(experiment, stage.shape(whole), examples)
+    return step_memory(experiment, stage.shape(whole), examples, model)
 
 
 def _bytes(step: StepMemory) -> dict[str, int]:
@@ -122,12 +123,20 @@ def _bytes(step: StepMemory) -> dict[str, int]:
     }
 
 
-def _mesh(experiment: Experiment, devices: int | None) -> dict[str, Any] | None:
+def _check_shares(experiment: Experiment, devices: int | None) -> None:
+    """Raises ValueError unless the devices can share the batch of every stage."""
+    if devices is None:
+        return
+    for stage in experiment.training.stages:
+        share_of_batch(stage.size(experiment.training.batch_size), devices)
+
+
+def _mesh(
+    experiment: Experiment, model: Mirasol, devices: int | None, number: int
+) -> dict[str, Any] | None:
+    """Plans the stage of that number."""
     if devices is None:
         return None
-    stages = experiment.training.stages
-    size = experiment.training.batch_size
-    shares = [share_of_batch(stage.size(size), devices) for stage in stages]
-    steps = [_step(experiment, stage, devices) for stage in stages]
-    share, largest = max(zip(shares, steps, strict=True), key=lambda pair: pair[1].peak)
-    return plan(largest, devices, share)
+    stage = experiment.training.stages[number]
+    share = share_of_batch(stage.size(experiment.training.batch_size), devices)
+    return plan(_step(experiment, model, stage, devices), devices, share)

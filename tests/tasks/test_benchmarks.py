@@ -147,6 +147,14 @@ def test_a_step_of_training(training, experiment, model, name):
     assert all(value.isfinite() for value in values.values())
 
 
+def test_the_data_of_a_split_are_known_once_it_is_read(service):
+    service.prepare("msrvtt_qa", "reported")
+    ((name, found),) = service.identity("msrvtt_qa", "reported").items()
+    assert name == "msrvtt_qa/reported"
+    assert found["files"]
+    assert found["rows"] == found["with_media"] + found["without_media"] > 0
+
+
 @pytest.mark.parametrize("name", synthetic.SETS)
 def test_an_evaluation_and_its_submission(service, converter, model, evaluation, tmp_path, name):
     scores = evaluated(service, converter, model, tmp_path, name, evaluation)
