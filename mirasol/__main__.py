@@ -35,10 +35,14 @@ FLAGS = {
     "devices": "plan for so many devices that share a batch",
     "steps_per_second": "the rate to tell the time to the end by; else that of the workdir's log",
     "dry_run": "only tell what differs",
+    "sample": "clips of each split whose media are probed, 64 by default",
     "format": "text, or json with the same content",
+    "strict": "fails if anything is wrong, not only if nothing can be used",
+    "list_all": "names every refused row and missing file, not only the first",
 }
 REPEATED = ("gin_file", "task")
-SWITCHES = ("dry_run",)
+SWITCHES = ("dry_run", "strict", "list_all")
+NUMBERS = {"sample": 64}
 CHOICES = {"format": ("text", "json")}
 DEFAULTS = {"runtime": "auto"}
 
@@ -86,6 +90,11 @@ COMMANDS = {
         "reproduce workdirs/av_shapes_tiny",
         ("workdir", "dry_run"),
         operands=1,
+    ),
+    "check-data": Command(
+        "read all annotations of tasks, look for their media, probe some, count what is wrong",
+        "check-data --task=msrvtt_qa --split=test",
+        ("gin_file", "task", "split", "sample", "format", "strict", "list_all"),
     ),
 }
 
@@ -149,7 +158,9 @@ def _parsed(command: str, arguments: Sequence[str]) -> dict:
         if name in REPEATED:
             flags.DEFINE_multi_string(name, [], FLAGS[name], flag_values=values)
         elif name in SWITCHES:
-            flags.DEFINE_boolean(name, False, FLAGS[name], flag_values=values)
+            flags.DEFINE_bool(name, False, FLAGS[name], flag_values=values)
+        elif name in NUMBERS:
+            flags.DEFINE_integer(name, NUMBERS[name], FLAGS[name], flag_values=values)
         elif name in CHOICES:
             allowed = CHOICES[name]
             flags.DEFINE_enum(name, allowed[0], allowed, FLAGS[name], flag_values=values)
@@ -187,7 +198,7 @@ def _unknown_flag(command: str, name: str) -> str:
 def _help() -> str:
     lines = [__doc__.splitlines()[0], "", "Commands:"]
     for name, command in COMMANDS.items():
-        lines += [f"  {name:<10}{command.summary}", f"            {command.example}"]
+        lines += [f"  {name:<12}{command.summary}", f"              {command.example}"]
     lines += ["", "Flags:"]
     for name, text in FLAGS.items():
         users = ", ".join(name_ for name_, spec in COMMANDS.items() if name in spec.flags)

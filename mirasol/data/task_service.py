@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 from mirasol.data import identity, source
 from mirasol.data.benchmarks.registration import class_names
+from mirasol.data.references import ClipReference
 
 Answer = TypeVar("Answer")
 
@@ -94,6 +95,15 @@ class TaskService(AbstractContextManager):
           UnknownTaskError, UnknownSplitError: ValueErrors that name the nearest.
         """
         return self._ask(_identity, task, split, self._modules)
+
+    def references(self, task: str, split: str) -> list[ClipReference]:
+        """Returns every clip of a split with its questions; makes a set that is made on first use.
+
+        Raises:
+          UnknownTaskError, UnknownSplitError: ValueErrors that name the nearest.
+          Exception: whatever reading or making the data set raises.
+        """
+        return self._ask(_references, task, split, self._modules)
 
     def classes(self, task: str) -> list[str] | None:
         """Returns the classes of a set of classes, from its files; None for any other task.
@@ -202,6 +212,15 @@ def _prepare(task: str, split: str, modules: tuple[str, ...]) -> None:
 def _identity(task: str, split: str, modules: tuple[str, ...]) -> dict[str, identity.Identity]:
     members = source.members(source.find_task(task, modules), split)
     return {f"{each.name}/{split}": identity.of(each.name, split) for each in members}
+
+
+def _references(task: str, split: str, modules: tuple[str, ...]) -> list[ClipReference]:
+    _at_work.append(task)
+    try:
+        stream = source.evaluation_stream(task, split, modules)
+        return [ClipReference.from_features(features) for features in stream]
+    finally:
+        _at_work.clear()
 
 
 def _classes(task: str, modules: tuple[str, ...]) -> list[str] | None:
