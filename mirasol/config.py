@@ -56,6 +56,7 @@ class Spec:
       meaning: parameter -> value as text, macros filled in: equal for equal experiments.
       macros: name -> value.
       root: module and class of the root.
+      wiring: the parts that the root leads to.
     """
 
     declared: str
@@ -63,6 +64,7 @@ class Spec:
     meaning: Mapping[str, str]
     macros: Mapping[str, Any]
     root: str
+    wiring: Wiring = dataclasses.field(repr=False, compare=False)
 
     def build(self) -> Experiment:
         """Builds the experiment and all its parts, but for those it builds itself later.
@@ -169,6 +171,7 @@ def _spec(written: Sequence[Statement], root: str) -> Spec:
             if name == MACRO
         },
         root=root,
+        wiring=wiring,
     )
 
 

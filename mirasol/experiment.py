@@ -1,6 +1,6 @@
 """Experiment: the frozen root of the specification, and what can be done with it.
 
-gin file -> Experiment -> train | evaluate | infer | describe
+gin file -> Experiment -> train | evaluate | infer
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -210,8 +211,14 @@ class Experiment:
         pairs += [(task, self.evaluation.split) for task in self.evaluation.tasks]
         return list(dict.fromkeys(pairs))
 
-    def check(self) -> None:
-        """Looks up every task and split; makes the data of tasks that make their own.
+    def check(self, make: bool = True) -> dict[str, Any]:
+        """Looks up every task and split, and tells what their data are.
+
+        Args:
+          make: whether to make the data of tasks that make their own.
+
+        Returns:
+          "task/split" -> its identity, see `data/identity.py`.
 
         Raises:
           ValueError: a task or a split that is not there; names the nearest.
@@ -221,14 +228,12 @@ class Experiment:
         with TaskService() as service:
             for task, split in self.reads():
                 service.check(task, split)
-            for task, split in self.reads():
+            for task, split in self.reads() if make else ():
                 service.prepare(task, split)
-
-    def describe(self) -> str:
-        """Returns parameters, token counts and shapes as text, without data or training."""
-        from mirasol.describe import describe
-
-        return describe(self)
+            found: dict[str, Any] = {}
+            for task, split in self.reads():
+                found |= service.identity(task, split)
+            return found
 
     def train(self, workdir: Path, runtime: str) -> dict[str, dict[str, float]]:
         """Trains in `workdir`, going on from its newest checkpoint if there is one.
