@@ -52,6 +52,7 @@ def run(name: str, request: Request) -> None:
         "eval": evaluate,
         "infer": infer,
         "describe": describe,
+        "check": check,
     }
     for file in request.gin_file:
         find(file)  # Before anything slow.
@@ -67,11 +68,10 @@ def train(request: Request) -> None:
     if not request.gin_file:
         raise ValueError("train needs a run: --gin_file=runs/av_shapes_tiny.gin, say")
     workdir = Path(request.workdir or Path("workdirs") / run_name(list(request.gin_file)))
-    spec = _load(request.gin_file, request.bindings)
+    spec = _check(request)  # What does not fit is found out while nothing is written.
     workdirs.check(workdir, spec)
     experiment = spec.build()
     where = _describe_runtime(request.runtime, experiment.precision)
-    experiment.rehearse()  # Parts that do not fit are found out while nothing is written.
     experiment.check()
     workdirs.claim(workdir, spec, request.arguments, where)
     _log_to_terminal()
@@ -135,6 +135,14 @@ def describe(request: Request) -> None:
         raise ValueError("describe needs --gin_file=runs/av_shapes_tiny.gin, say, or --workdir")
 
 
+def check(request: Request) -> None:
+    """Tells everything that is wrong with an experiment, and writes nothing."""
+    if not request.gin_file:
+        raise ValueError("check needs a run: --gin_file=runs/av_shapes_tiny.gin, say")
+    spec = _check(request)
+    print(f"no mistake found in {', '.join(request.gin_file)}: {len(spec.meaning)} values")
+
+
 def _opened(request: Request, command: str) -> tuple[Path, Experiment]:
     """Returns the workdir and its experiment.
 
@@ -156,6 +164,12 @@ def _load(files: Sequence[str], bindings: Sequence[str]) -> Spec:
     from mirasol import config  # Not at the top: its root imports torch.
 
     return config.load(files, bindings)
+
+
+def _check(request: Request) -> Spec:
+    from mirasol import config
+
+    return config.check(request.gin_file, request.bindings)
 
 
 def _describe_runtime(name: str, precision: str) -> str:

@@ -17,8 +17,9 @@ from mirasol.data.loader import Stage
 from mirasol.data.references import ClipReference, Question
 from mirasol.models.generation import GREEDY, Strategy
 from mirasol.models.mirasol3b import Mirasol
+from mirasol.named import SplitName, TaskName
 from mirasol.numbers import require_positive
-from mirasol.runtime.base import precision_dtype
+from mirasol.runtime.base import Precision, precision_dtype
 from mirasol.training.optimizers import Optimizer
 
 _SEEDS = 2**32  # Those that torch, numpy and TensorFlow all take.
@@ -41,7 +42,7 @@ class TrainingData:
 
     stages: Sequence[Stage]
     batch_size: int
-    split: str = "train"
+    split: SplitName = "train"
     shuffle: bool = True
     workers: int = 1
 
@@ -82,9 +83,9 @@ class EvaluationPlan:
         and the likeliest is the answer; `strategy` is not used then.
     """
 
-    tasks: Sequence[str]
+    tasks: Sequence[TaskName]
     batch_size: int
-    split: str = "validation"
+    split: SplitName = "validation"
     max_clips: int | None = None
     workers: int = 1
     strategy: Strategy = GREEDY
@@ -155,7 +156,7 @@ class Experiment:
     training: TrainingData
     evaluation: EvaluationPlan
     trainer: Trainer
-    precision: str = "float32"
+    precision: Precision = "float32"
 
     def __post_init__(self) -> None:
         precision_dtype(self.precision)

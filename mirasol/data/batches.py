@@ -22,6 +22,7 @@ from mirasol.batch import Batch, ExampleShape
 from mirasol.data import source
 from mirasol.data.converter import Converter
 from mirasol.data.references import ClipReference, draw_questions
+from mirasol.named import TaskName
 from mirasol.numbers import require_positive
 
 EvaluationItem = tuple[Batch, list[ClipReference]]
@@ -43,7 +44,7 @@ class Stage:
       ValueError: a number is below 1.
     """
 
-    task: str
+    task: TaskName
     batches: int | None = None
     batch_size: int | None = None
     chunk_questions: int | None = None
