@@ -17,11 +17,12 @@ from absl import logging
 from mirasol.batch import Batch
 from mirasol.checkpoint.manager import CheckpointManager
 from mirasol.checkpoint.state import model_state, training_state
+from mirasol.data.batches import EvaluationItem
 from mirasol.data.loader import BatchStream, evaluation_batches, training_batches
 from mirasol.data.task_service import TaskService
 from mirasol.evaluation.choices import Chooser
 from mirasol.evaluation.evaluator import evaluate
-from mirasol.evaluation.predictions import Batches, Observer, predict, whole_file
+from mirasol.evaluation.predictions import Observer, predict, whole_file
 from mirasol.experiment import Experiment
 from mirasol.runtime.base import Runtime
 from mirasol.runtime.select import open_runtime
@@ -96,6 +97,8 @@ class Session:
             shuffle=data.shuffle,
             workers=data.workers,
             first_batch=self.step,
+            broken_media=data.broken_media,
+            augmentations=data.augmentations,
         )
         with contextlib.closing(writer), contextlib.closing(batches):
             train(
@@ -104,7 +107,7 @@ class Session:
                 recipe=trainer.optimizer,
                 batches=batches,
                 runtime=self.runtime,
-                hooks=self._hooks(optimizer, writer),
+                hooks=self._hooks(optimizer, writer, batches),
                 first_step=self.step,
                 last_step=trainer.steps,
                 seed=trainer.seed,
@@ -118,11 +121,12 @@ class Session:
         by_choice = self.experiment.evaluation.score_options
         classes = self.service.classes(task) if by_choice else None
         vocabulary = self.experiment.converter.vocabulary
+        batches = self._evaluation_batches(task, split)
         return evaluate(
             choose=Chooser(self.score, vocabulary, classes) if by_choice else None,
             classes=classes,
             generate=self.generate,
-            batches=self._evaluation_batches(task, split),
+            batches=batches,
             vocabulary=vocabulary,
             score=functools.partial(self.service.score, task),
             task=task,
@@ -131,6 +135,7 @@ class Session:
             directory=folder,
             total=self._clips(task, split),
             observers=observers,
+            left_out=lambda: batches.account.left_out,
         )
 
     def generate(self, batch: Batch) -> torch.Tensor:
@@ -183,13 +188,19 @@ class Session:
         logging.info("Going on from step %d of %s", values["step"], self.workdir)
         return values["step"]
 
-    def _evaluation_batches(self, task: str, split: str) -> Batches:
+    def _evaluation_batches(self, task: str, split: str) -> BatchStream[EvaluationItem]:
         """Returns the split's batches; asked again, from the same processes and decoded clips."""
         if (task, split) not in self._streams:
             plan = self.experiment.evaluation
             converter = self.experiment.converter
             self._streams[task, split] = evaluation_batches(
-                task, split, converter, plan.batch_size, plan.max_clips, plan.workers
+                task,
+                split,
+                converter,
+                plan.batch_size,
+                plan.max_clips,
+                plan.workers,
+                broken_media=plan.broken_media,
             )
         return self._streams[task, split]
 
@@ -201,7 +212,9 @@ class Session:
         ]
         return min((count for count in counts if count is not None), default=None)
 
-    def _hooks(self, optimizer: torch.optim.Optimizer, writer: MetricsWriter) -> list[Hook]:
+    def _hooks(
+        self, optimizer: torch.optim.Optimizer, writer: MetricsWriter, batches: BatchStream
+    ) -> list[Hook]:
         """The checkpoint comes last: when it is there, everything before it is written."""
         trainer = self.experiment.trainer
         log = Log(
@@ -212,6 +225,7 @@ class Session:
             fetch=self.runtime.scalars,
             graphs=self.runtime.compiled_graphs,
             writer=writer,
+            broken=lambda: len(batches.account.files),
         )
 
         def evaluate_all(step: int) -> None:

@@ -12,7 +12,6 @@ cosine, as for the latents: likely the paper's, which our sources do not spell o
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -22,50 +21,6 @@ from mirasol.models.losses import cosine_loss
 from mirasol.models.positions import grid_centres, sincos_positions
 from mirasol.models.transformer import Transformer
 from mirasol.numbers import require_positive
-
-
-def predict_patches(
-    h_BTMD: torch.Tensor,
-    *,
-    into: nn.Module,
-    masks_ND: torch.Tensor,
-    transformer: nn.Module,
-    out: nn.Module,
-) -> torch.Tensor:
-    """Predicts N patches of each chunk from its h alone: [B, T, N, X].
-
-    Args:
-      h_BTMD: the latent model's output.
-      into: maps its width to the transformer's.
-      masks_ND: mask tokens with their positions, one a patch.
-      transformer: sees h_t and the mask tokens together.
-      out: maps to the X values of a patch.
-    """
-    B, T = h_BTMD.shape[:2]
-    memory_XMD = into(h_BTMD).flatten(0, 1)
-    tokens_XLD = torch.cat([memory_XMD, masks_ND.expand(B * T, -1, -1)], dim=1)
-    out_XND = transformer(tokens_XLD)[:, -masks_ND.shape[0] :]
-    return out(out_XND).unflatten(0, (B, T))
-
-
-def patch_loss(
-    predict: Callable[[torch.Tensor], torch.Tensor],
-    h_BTMD: torch.Tensor,
-    target_BTNX: torch.Tensor,
-    has_BT: torch.Tensor,
-    next_chunk: bool,
-) -> torch.Tensor:
-    """Returns the mean of 1 - cos over the patches of chunks that have the medium, float32.
-
-    What h_t predicts is compared with chunk t or, with `next_chunk`, with chunk t + 1.
-    """
-    ahead = int(next_chunk)
-    predicted_BTNX = predict(h_BTMD[:, : h_BTMD.shape[1] - ahead])
-    target_BTNX, valid_BT = target_BTNX[:, ahead:], has_BT[:, ahead:]
-    # What an absent chunk holds may be NaN, which no weight of zero takes out of a mean.
-    target_BTNX = target_BTNX.masked_fill(~valid_BT[..., None, None], 0.0)
-    valid_BTN = valid_BT[..., None].expand(target_BTNX.shape[:-1])
-    return cosine_loss(predicted_BTNX, target_BTNX, valid_BTN)
 
 
 class Reconstruction(nn.Module, abc.ABC):
@@ -84,8 +39,66 @@ class NoReconstruction(Reconstruction):
         return h_BTMD.new_zeros((), dtype=torch.float32)
 
 
-class VideoReconstruction(Reconstruction):
-    """A small transformer over h_t and mask tokens that predicts patches of the small video.
+class PatchReconstruction(Reconstruction, abc.ABC):
+    """A small transformer over h_t and mask tokens, one a patch of the medium made smaller.
+
+    Args:
+      centres: where the N patches lie, see `grid_centres`.
+      values: X, of a patch.
+      in_width: D of h.
+      width: D of this transformer.
+      layers: its blocks.
+      heads: K.
+      next_chunk: whether h_t predicts chunk t + 1 rather than t (the paper is ambiguous).
+    """
+
+    positions_ND: torch.Tensor
+
+    def __init__(
+        self,
+        *,
+        centres: torch.Tensor,
+        values: int,
+        in_width: int,
+        width: int,
+        layers: int,
+        heads: int,
+        next_chunk: bool,
+    ):
+        super().__init__()
+        self.next_chunk = next_chunk
+        self.register_buffer("positions_ND", sincos_positions(centres, width), persistent=False)
+        self.mask_D = nn.Parameter(torch.randn(width) * 0.02)
+        self.into = nn.Linear(in_width, width)
+        self.transformer = Transformer(width, layers, heads)
+        self.out = nn.Linear(width, values)
+
+    @abc.abstractmethod
+    def target(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Returns the small patches [B, T, N, X] and bool [B, T], which chunks have the medium."""
+
+    def forward(self, h_BTMD: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Returns the mean of 1 - cos over the patches of chunks that have the medium, float32."""
+        target_BTNX, has_BT = self.target(batch)
+        ahead = int(self.next_chunk)
+        predicted_BTNX = self.predict(h_BTMD[:, : h_BTMD.shape[1] - ahead])
+        target_BTNX, valid_BT = target_BTNX[:, ahead:], has_BT[:, ahead:]
+        # What an absent chunk holds may be NaN, which no weight of zero takes out of a mean.
+        target_BTNX = target_BTNX.masked_fill(~valid_BT[..., None, None], 0.0)
+        valid_BTN = valid_BT[..., None].expand(target_BTNX.shape[:-1])
+        return cosine_loss(predicted_BTNX, target_BTNX, valid_BTN)
+
+    def predict(self, h_BTMD: torch.Tensor) -> torch.Tensor:
+        """Predicts the small patches of each chunk from its h alone: [B, T, N, X]."""
+        B, T = h_BTMD.shape[:2]
+        masks_XND = (self.mask_D + self.positions_ND).expand(B * T, -1, -1)
+        tokens_XLD = torch.cat([self.into(h_BTMD).flatten(0, 1), masks_XND], dim=1)
+        out_XND = self.transformer(tokens_XLD)[:, -masks_XND.shape[1] :]
+        return self.out(out_XND).unflatten(0, (B, T))
+
+
+class VideoReconstruction(PatchReconstruction):
+    """Predicts patches of the small video.
 
     Frames are averaged down by `shrink` and every `frame_step`-th is kept; each patch is one mask
     token. The paper states none of the sizes.
@@ -106,8 +119,6 @@ class VideoReconstruction(Reconstruction):
       ValueError: a size below 1, or one that does not divide what it must.
     """
 
-    positions_ND: torch.Tensor
-
     def __init__(
         self,
         *,
@@ -122,34 +133,29 @@ class VideoReconstruction(Reconstruction):
         patch: int = 4,
         next_chunk: bool = False,
     ):
-        super().__init__()
         require_positive("VideoReconstruction", shrink=shrink, frame_step=frame_step, patch=patch)
         if chunk_frames % frame_step or image_size % (shrink * patch):
             raise ValueError(
                 f"VideoReconstruction: frame_step {frame_step} must divide {chunk_frames} frames, "
                 f"and shrink {shrink} times patch {patch} must divide {image_size} px"
             )
-        self.shrink, self.frame_step, self.patch = shrink, frame_step, patch
-        self.next_chunk = next_chunk
         side = image_size // shrink // patch
-        centres = grid_centres((chunk_frames // frame_step, side, side), (frame_step, patch, patch))
-        self.register_buffer("positions_ND", sincos_positions(centres, width), persistent=False)
-        self.mask_D = nn.Parameter(torch.randn(width) * 0.02)
-        self.into = nn.Linear(in_width, width)
-        self.transformer = Transformer(width, layers, heads)
-        self.out = nn.Linear(width, patch * patch * 3)
-
-    def forward(self, h_BTMD: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """Returns the mean of 1 - cos over the patches of chunks that have pictures, float32."""
-        target_BTNX = self.small_patches(batch.video_BTFHWC)
-        return patch_loss(self.predict, h_BTMD, target_BTNX, batch.has_video_BT, self.next_chunk)
-
-    def predict(self, h_BTMD: torch.Tensor) -> torch.Tensor:
-        """Predicts the small patches of each chunk: [B, T, N, patch * patch * 3]."""
-        masks_ND = self.mask_D + self.positions_ND
-        return predict_patches(
-            h_BTMD, into=self.into, masks_ND=masks_ND, transformer=self.transformer, out=self.out
+        super().__init__(
+            centres=grid_centres(
+                (chunk_frames // frame_step, side, side), (frame_step, patch, patch)
+            ),
+            values=patch * patch * 3,
+            in_width=in_width,
+            width=width,
+            layers=layers,
+            heads=heads,
+            next_chunk=next_chunk,
         )
+        self.shrink, self.frame_step, self.patch = shrink, frame_step, patch
+
+    def target(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """See PatchReconstruction."""
+        return self.small_patches(batch.video_BTFHWC), batch.has_video_BT
 
     def small_patches(self, video_BTFHWC: torch.Tensor) -> torch.Tensor:
         """Shrinks uint8 video and cuts it: float [B, T, N, patch * patch * 3] in [-1, 1]."""
@@ -162,7 +168,7 @@ class VideoReconstruction(Reconstruction):
         return cut.permute(0, 1, 2, 3, 5, 4, 6, 7).reshape(B, T, -1, p * p * C)
 
 
-class AudioReconstruction(Reconstruction):
+class AudioReconstruction(PatchReconstruction):
     """The same for sound: predicts patches of the chunk's spectrogram, averaged smaller.
 
     The paper states none of the sizes, nor whether it does this at all.
@@ -183,8 +189,6 @@ class AudioReconstruction(Reconstruction):
       ValueError: a size below 1, or one that does not divide what it must.
     """
 
-    positions_ND: torch.Tensor
-
     def __init__(
         self,
         *,
@@ -198,33 +202,26 @@ class AudioReconstruction(Reconstruction):
         patch: tuple[int, int] = (4, 4),
         next_chunk: bool = False,
     ):
-        super().__init__()
         columns, bins = shrink[0] * patch[0], shrink[1] * patch[1]
         if min(*shrink, *patch) < 1 or chunk_bands % columns or mel_bins % bins:
             raise ValueError(
                 f"AudioReconstruction: shrink {shrink} times patch {patch} must divide "
                 f"{chunk_bands} columns (chunk_bands) and {mel_bins} mel bins; all above 0"
             )
-        self.shrink, self.patch = shrink, patch
-        self.next_chunk = next_chunk
-        centres = grid_centres((chunk_bands // columns, mel_bins // bins), self.patch)
-        self.register_buffer("positions_ND", sincos_positions(centres, width), persistent=False)
-        self.mask_D = nn.Parameter(torch.randn(width) * 0.02)
-        self.into = nn.Linear(in_width, width)
-        self.transformer = Transformer(width, layers, heads)
-        self.out = nn.Linear(width, patch[0] * patch[1])
-
-    def forward(self, h_BTMD: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """Returns the mean of 1 - cos over the patches of chunks that have sound, float32."""
-        target_BTNX = self.small_patches(batch.audio_BTAS)
-        return patch_loss(self.predict, h_BTMD, target_BTNX, batch.has_audio_BT, self.next_chunk)
-
-    def predict(self, h_BTMD: torch.Tensor) -> torch.Tensor:
-        """Predicts the small patches of each chunk: [B, T, N, values of a patch]."""
-        masks_ND = self.mask_D + self.positions_ND
-        return predict_patches(
-            h_BTMD, into=self.into, masks_ND=masks_ND, transformer=self.transformer, out=self.out
+        super().__init__(
+            centres=grid_centres((chunk_bands // columns, mel_bins // bins), patch),
+            values=patch[0] * patch[1],
+            in_width=in_width,
+            width=width,
+            layers=layers,
+            heads=heads,
+            next_chunk=next_chunk,
         )
+        self.shrink, self.patch = shrink, patch
+
+    def target(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """See PatchReconstruction."""
+        return self.small_patches(batch.audio_BTAS), batch.has_audio_BT
 
     def small_patches(self, audio_BTAS: torch.Tensor) -> torch.Tensor:
         """Shrinks a spectrogram by averaging and cuts it: [B, T, N, values of a patch]."""

@@ -19,6 +19,7 @@ from mirasol import config
 from mirasol.batch import ExampleShape
 from mirasol.data.converter import Converter
 from mirasol.data.loader import Stage, evaluation_batches, training_batches
+from mirasol.data.splits import splits_of
 from mirasol.data.task_service import TaskService
 from mirasol.evaluation.choices import Chooser
 from mirasol.evaluation.evaluator import evaluate
@@ -202,6 +203,16 @@ def test_classes_are_scored(service, converter, model, evaluation, tmp_path, nam
     if name == "vggsound":
         rows = list(csv.reader(path.read_text().splitlines()))
         assert all(file.endswith(".mp4") and label in classes for file, label in rows)
+
+
+def test_a_check_of_a_mixture_reads_its_sets_without_seqio(service):
+    splits = splits_of("evaluation_suite", "reported", lambda: service, 5)
+    assert [each.task for each in splits] == sorted(synthetic.SETS)
+    reported = {each.task: each.split for each in splits}
+    assert reported == {name: REPORTED_SPLIT.get(name, "test") for name in synthetic.SETS}
+    for each in splits:
+        clips, _ = synthetic.COUNTS[each.task][each.split]
+        assert len(list(each.clips())) == clips - (each.task == "msrvtt_qa")
 
 
 def test_other_tasks_have_no_classes(service):
