@@ -1,6 +1,6 @@
 """Types every name in the shipped gin files wrongly, one slip at a time, and asks `check`.
 
-    python tools/fuzz_gin.py                       every file: a quarter of an hour on one core
+    python tools/fuzz_gin.py                       every file: half an hour on one core
     python tools/fuzz_gin.py --file=runs/manifest.gin --sample=200
 
 A slip is a letter left out, a letter twice, or two neighbours swapped, in any identifier and in any

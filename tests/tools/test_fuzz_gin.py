@@ -8,7 +8,7 @@ from fuzz_gin import ACCEPTED, ENOUGH_RIGHT, Name, fuzz, names, share_right, shi
 
 from mirasol.data import task_names
 
-SAMPLE = 400
+SAMPLE = 300
 
 
 def check(verdicts):
