@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
+from mirasol.findings import ExperimentError
 from mirasol.spelling import nearest
 
 FAILED_BY_USER = 2  # The exit code of a command that was given something wrong.
@@ -91,6 +92,11 @@ COMMANDS = {
         ("workdir", "dry_run"),
         operands=1,
     ),
+    "check": Command(
+        "tell all that is wrong with an experiment in seconds, before data, device or a file",
+        "check --gin_file=runs/av_shapes_tiny.gin",
+        ("gin_file",),
+    ),
     "check-data": Command(
         "read all annotations of tasks, look for their media, probe some, count what is wrong",
         "check-data --task=msrvtt_qa --split=test",
@@ -102,7 +108,7 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command line; returns the exit code.
 
-    What a person got wrong is told in one line; other errors keep their traceback.
+    What a person got wrong is told in a line each; other errors keep their traceback.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or {"--help", "-h", "-help", "help"} & set(arguments):
@@ -118,7 +124,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         from mirasol.gin_messages import in_building
 
-        print(f"mirasol: {' '.join(in_building(error).split())}", file=sys.stderr)
+        told = error.findings if isinstance(error, ExperimentError) else [in_building(error)]
+        for line in map(str, told):
+            print(f"mirasol: {' '.join(line.split())}", file=sys.stderr)
         return FAILED_BY_USER
 
 

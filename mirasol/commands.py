@@ -70,6 +70,7 @@ def run(name: str, request: Request) -> int:
         "describe": describe,
         "diff": diff,
         "reproduce": reproduce,
+        "check": check,
         "check-data": check_data,
     }
     for file in request.gin_file:
@@ -86,7 +87,7 @@ def train(request: Request) -> None:
     if not request.gin_file:
         raise ValueError("train needs a run: --gin_file=runs/av_shapes_tiny.gin, say")
     workdir = Path(request.workdir or Path("workdirs") / run_name(list(request.gin_file)))
-    spec = _load(request.gin_file, request.bindings)
+    spec = _check(request)  # What does not fit is found out while nothing is written.
     workdirs.check(workdir, spec)
     experiment = spec.build()
     start = _start(request, spec, experiment, request.runtime)
@@ -106,6 +107,7 @@ def reproduce(request: Request) -> None:
     workdir = workdirs.new(Path(request.workdir or f"{old}_again"))
     runtime = then["runtime"].partition(":")[0]
     experiment = spec.build()
+    experiment.rehearse()  # What does not fit is found out while nothing is written.
     start = _start(request, spec, experiment, runtime, old)
     print("\n".join(comparison.changes(then, start)) or "nothing differs")
     if not request.dry_run:
@@ -117,7 +119,6 @@ def _start(
 ) -> dict[str, Any]:
     """Checks everything, and returns the record of the start; makes data, unless told not to."""
     where = _describe_runtime(runtime, experiment.precision)
-    experiment.rehearse()  # Parts that do not fit are found out while nothing is written.
     data = experiment.check(make=not request.dry_run)
     return record.record(request.arguments, spec, where, data, old)
 
@@ -204,6 +205,14 @@ def diff(request: Request) -> int:
     found = differences.differences(first, second)
     _print(found, differences.render, request.format)
     return 0 if found["same"] else 1
+
+
+def check(request: Request) -> None:
+    """Tells everything that is wrong with an experiment, and writes nothing."""
+    if not request.gin_file:
+        raise ValueError("check needs a run: --gin_file=runs/av_shapes_tiny.gin, say")
+    spec = _check(request)
+    print(f"no mistake found in {', '.join(request.gin_file)}: {len(spec.meaning)} values")
 
 
 def check_data(request: Request) -> None:
@@ -306,6 +315,12 @@ def _number(flag: str, given: str | None, kind: Callable[[str], Number]) -> Numb
     except ValueError:
         what = "a whole number" if kind is int else "a number"
         raise ValueError(f"--{flag}={given} is not {what}") from None
+
+
+def _check(request: Request) -> Spec:
+    from mirasol import config
+
+    return config.check(request.gin_file, request.bindings)
 
 
 def _describe_runtime(name: str, precision: str) -> str:

@@ -20,8 +20,9 @@ from mirasol.data.loader import Stage
 from mirasol.data.references import ClipReference, Question
 from mirasol.evaluation.answers import WRITING, Answers
 from mirasol.models.mirasol3b import Mirasol
+from mirasol.named import SplitName, TaskName
 from mirasol.numbers import require_positive
-from mirasol.runtime.base import precision_dtype
+from mirasol.runtime.base import Precision, precision_dtype
 from mirasol.training.optimizers import Optimizer
 
 _SEEDS = 2**32  # Those that torch, numpy and TensorFlow all take.
@@ -47,7 +48,7 @@ class TrainingData:
 
     stages: Sequence[Stage]
     batch_size: int
-    split: str = "train"
+    split: SplitName = "train"
     shuffle: bool = True
     workers: int = 1
     broken_media: BrokenMedia = FEW
@@ -90,9 +91,9 @@ class EvaluationPlan:
         asked, and the score says how many these are.
     """
 
-    tasks: Sequence[str]
+    tasks: Sequence[TaskName]
     batch_size: int
-    split: str = "validation"
+    split: SplitName = "validation"
     max_clips: int | None = None
     workers: int = 1
     answers: Answers = WRITING
@@ -163,7 +164,7 @@ class Experiment:
     training: TrainingData
     evaluation: EvaluationPlan
     trainer: Trainer
-    precision: str = "float32"
+    precision: Precision = "float32"
 
     def __post_init__(self) -> None:
         precision_dtype(self.precision)

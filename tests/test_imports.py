@@ -20,6 +20,8 @@ LEVELS = {
     "mirasol": 0,
     "mirasol.numbers": -1,
     "mirasol.spelling": 0,
+    "mirasol.findings": 0,
+    "mirasol.named": 0,
     "mirasol.progress": 0,
     "mirasol.batch": 0,
     "mirasol.models": 1,
@@ -34,14 +36,20 @@ LEVELS = {
     "mirasol.gin_files": 5,
     "mirasol.gin_messages": 5,
     "mirasol.wiring": 5,
-    "mirasol.kinds": 6,
-    "mirasol.statements": 6,
-    "mirasol.config": 7,
-    "mirasol.description": 8,
-    "mirasol.provenance": 8,
-    "mirasol.workdirs": 9,
-    "mirasol.commands": 10,
-    "mirasol.__main__": 11,
+    "mirasol.gin_syntax": 6,
+    "mirasol.statements": 7,
+    "mirasol.names": 8,
+    "mirasol.loose_ends": 9,
+    "mirasol.value_types": 9,
+    "mirasol.sizes": 9,
+    "mirasol.lookups": 10,
+    "mirasol.trial": 11,
+    "mirasol.config": 12,
+    "mirasol.description": 13,
+    "mirasol.provenance": 13,
+    "mirasol.workdirs": 14,
+    "mirasol.commands": 15,
+    "mirasol.__main__": 16,
 }
 # Imports against the slope, inside functions: where the parts of a whole call each other, and
 # where a process looks up the tasks that people add.
@@ -56,7 +64,7 @@ TRAINING_PACKAGES = ("models", "training", "runtime", "checkpoint")
 OPTIONAL_LIBRARIES = {"tqdm", "tensorboardX"}
 # Library -> the only places that may import it.
 HOMES = {
-    "gin": ("mirasol/config.py",),
+    "gin": ("mirasol/config.py", "mirasol/gin_syntax.py"),
     "tensorflow": ("mirasol/data/", "tasks/"),
     "seqio": ("mirasol/data/", "tasks/"),
     "apache_beam": ("mirasol/data/media_cache/filling.py",),

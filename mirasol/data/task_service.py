@@ -71,6 +71,10 @@ class TaskService(AbstractContextManager):
         """
         return self._ask(_describe, task, self._modules)
 
+    def tasks(self) -> dict[str, tuple[str, ...]]:
+        """Returns the splits of every task and mixture there is."""
+        return self._ask(source.all_tasks, self._modules)
+
     def check(self, task: str, split: str) -> None:
         """Makes sure that the task and its split exist; reads nothing.
 

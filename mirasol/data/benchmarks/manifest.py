@@ -27,6 +27,7 @@ from mirasol.data.benchmarks.problems import AnnotationError, BadRowError, Probl
 from mirasol.data.benchmarks.records import Record, parsed
 from mirasol.data.benchmarks.rows import Place, Row
 from mirasol.data.root import local_path
+from mirasol.named import FileName, TaskName
 
 VARIABLE = "MIRASOL_MANIFEST"
 LABEL_QUESTION = "what is it"
@@ -35,7 +36,7 @@ SPLITS = ("train", "validation", "test")
 _ANSWERS = {"answer": "", "caption": CAPTION_QUESTION, "label": LABEL_QUESTION}
 
 
-def use_manifest(path: str, task: str = "manifest") -> str:
+def use_manifest(path: FileName, task: TaskName = "manifest") -> str:
     """Makes a manifest the set of the task `manifest`, and returns the task's name.
 
     For gin, where a task is wanted: `Stage.task = @manifest.use_manifest()`. Data workers learn of
