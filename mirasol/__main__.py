@@ -32,8 +32,16 @@ FLAGS = {
     "video": "a media file to ask about",
     "question": "what to ask",
     "output": "the file of predictions to write, a JSON object a line",
+    "sample": "clips of each split whose media are probed, 64 by default",
+    "format": "text or json",
+    "strict": "fails if anything is wrong, not only if nothing can be used",
+    "list_all": "names every refused row and missing file, not only the first",
 }
 REPEATED = ("gin_file", "task")
+SWITCHES = ("strict", "list_all")
+NUMBERS = {"sample": 64}
+CHOICES = {"format": ("text", "json")}
+DEFAULTS = {"runtime": "auto"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +73,11 @@ COMMANDS = {
         "print the wiring, sizes and shapes of an experiment, without data or training",
         "describe --gin_file=runs/av_shapes_tiny.gin",
         ("gin_file", "workdir"),
+    ),
+    "check-data": Command(
+        "read all annotations of tasks, look for their media, probe some, count what is wrong",
+        "check-data --task=msrvtt_qa --split=test",
+        ("gin_file", "task", "split", "sample", "format", "strict", "list_all"),
     ),
 }
 
@@ -126,9 +139,15 @@ def _parsed(command: str, arguments: Sequence[str]) -> dict:
     for name in COMMANDS[command].flags:
         if name in REPEATED:
             flags.DEFINE_multi_string(name, [], FLAGS[name], flag_values=values)
+        elif name in SWITCHES:
+            flags.DEFINE_bool(name, False, FLAGS[name], flag_values=values)
+        elif name in NUMBERS:
+            flags.DEFINE_integer(name, NUMBERS[name], FLAGS[name], flag_values=values)
+        elif name in CHOICES:
+            allowed = CHOICES[name]
+            flags.DEFINE_enum(name, allowed[0], allowed, FLAGS[name], flag_values=values)
         else:
-            default = "auto" if name == "runtime" else None
-            flags.DEFINE_string(name, default, FLAGS[name], flag_values=values)
+            flags.DEFINE_string(name, DEFAULTS.get(name), FLAGS[name], flag_values=values)
     values.set_gnu_getopt(True)
     try:
         left = values([command, *arguments])[1:]
@@ -159,7 +178,7 @@ def _unknown_flag(command: str, name: str) -> str:
 def _help() -> str:
     lines = [__doc__.splitlines()[0], "", "Commands:"]
     for name, command in COMMANDS.items():
-        lines += [f"  {name:<10}{command.summary}", f"            {command.example}"]
+        lines += [f"  {name:<12}{command.summary}", f"              {command.example}"]
     lines += ["", "Flags:"]
     for name, text in FLAGS.items():
         users = ", ".join(name_ for name_, spec in COMMANDS.items() if name in spec.flags)

@@ -17,7 +17,10 @@ from mirasol.spelling import nearest
 
 if TYPE_CHECKING:
     from mirasol.config import Spec
+    from mirasol.data.checking.tally import TextMeasure
     from mirasol.experiment import Experiment
+
+_NAMED = 5  # Refused rows and missing files that check-data names, where not all are asked for.
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,6 +42,10 @@ class Request:
     video: str | None = None
     question: str | None = None
     output: str | None = None
+    sample: int = 64
+    format: str = "text"
+    strict: bool = False
+    list_all: bool = False
 
 
 def run(name: str, request: Request) -> None:
@@ -52,6 +59,7 @@ def run(name: str, request: Request) -> None:
         "eval": evaluate,
         "infer": infer,
         "describe": describe,
+        "check-data": check_data,
     }
     for file in request.gin_file:
         find(file)  # Before anything slow.
@@ -133,6 +141,54 @@ def describe(request: Request) -> None:
         print(workdirs.read(Path(request.workdir), (), request.bindings).build().describe())
     else:
         raise ValueError("describe needs --gin_file=runs/av_shapes_tiny.gin, say, or --workdir")
+
+
+def check_data(request: Request) -> None:
+    """Prints what annotations and media of tasks hold, and what of it cannot be used.
+
+    Raises:
+      ValueError: nothing can be used; with --strict, something cannot.
+    """
+    from mirasol.data.checking.check import check
+    from mirasol.data.checking.findings import as_json, text
+
+    if not (request.task or request.gin_file):
+        raise ValueError("check-data needs --task=NAME, or --gin_file=RUN, whose tasks it checks")
+    if request.sample < 0:
+        raise ValueError(f"--sample={request.sample}; it must be 0 (no media) or more")
+    wanted, measure = _checked(request)
+    kept = sys.maxsize if request.list_all else _NAMED
+    found = check(wanted, sample=request.sample, measure=measure, kept=kept)
+    print({"text": text, "json": as_json}[request.format](found))
+    if not any(each.usable for each in found):
+        raise ValueError("none of this data can be used; what is wrong stands above")
+    if request.strict and not all(each.flawless for each in found):
+        raise ValueError("not all of this data can be used (--strict); what is wrong stands above")
+
+
+def _checked(request: Request) -> tuple[list[tuple[str, str | None]], TextMeasure]:
+    """Returns the tasks and splits to check, and how an experiment, if there is one, reads texts.
+
+    Split None stands for all splits of the task.
+    """
+    from mirasol.data.checking.tally import TextMeasure
+
+    if not request.gin_file:
+        if request.bindings:
+            raise ValueError("--gin.NAME=VALUE changes a run: give its --gin_file, too")
+        return [(task, request.split) for task in request.task], TextMeasure()
+    experiment = _load(request.gin_file, request.bindings).build()
+    converter = experiment.converter
+    measure = TextMeasure(
+        "tokens",
+        converter.vocabulary.encode,
+        converter.shape.prompt_length,
+        converter.shape.answer_length - 1,  # The end token takes one.
+    )
+    if request.task:
+        return [(task, request.split) for task in request.task], measure
+    wanted = [(task, request.split or split) for task, split in experiment.reads()]
+    return list(dict.fromkeys(wanted)), measure
 
 
 def _opened(request: Request, command: str) -> tuple[Path, Experiment]:

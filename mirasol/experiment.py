@@ -12,6 +12,8 @@ from pathlib import Path
 import torch
 
 from mirasol.batch import empty_batch
+from mirasol.data.augmentation import Augmentation
+from mirasol.data.broken_media import EVERY_ONE, FEW, BrokenMedia
 from mirasol.data.converter import Converter
 from mirasol.data.loader import Stage
 from mirasol.data.references import ClipReference, Question
@@ -34,6 +36,9 @@ class TrainingData:
       split: of the tasks.
       shuffle: whether clips are shuffled anew each epoch.
       workers: processes that decode; batches do not depend on their number.
+      broken_media: what becomes of clips that cannot be decoded; by default others of the same task
+        stand in while at most a fifth are broken.
+      augmentations: how examples are varied at random, in this order; by default not at all.
 
     Raises:
       ValueError: a number below 1, or stages of which not the last, and it alone, has no end.
@@ -44,6 +49,8 @@ class TrainingData:
     split: str = "train"
     shuffle: bool = True
     workers: int = 1
+    broken_media: BrokenMedia = FEW
+    augmentations: Sequence[Augmentation] = ()
 
     def __post_init__(self) -> None:
         require_positive("TrainingData", batch_size=self.batch_size, workers=self.workers)
@@ -78,6 +85,8 @@ class EvaluationPlan:
       max_clips: at most so many clips of each, None for all.
       workers: processes that decode.
       answers: written (greedily, drawn, by beam search), or chosen among options or classes.
+      broken_media: what becomes of clips that cannot be decoded; by default their questions are not
+        asked, and the score says how many these are.
     """
 
     tasks: Sequence[str]
@@ -86,6 +95,7 @@ class EvaluationPlan:
     max_clips: int | None = None
     workers: int = 1
     answers: Answers = WRITING
+    broken_media: BrokenMedia = EVERY_ONE
 
     def __post_init__(self) -> None:
         numbers = {"batch_size": self.batch_size, "max_clips": self.max_clips}
@@ -194,6 +204,12 @@ class Experiment:
                     "sizes of ExampleShape with those of the encoders?"
                 ) from error
 
+    def reads(self) -> list[tuple[str, str]]:
+        """Returns each task and split that is trained on or evaluated, once."""
+        pairs = [(stage.task, self.training.split) for stage in self.training.stages]
+        pairs += [(task, self.evaluation.split) for task in self.evaluation.tasks]
+        return list(dict.fromkeys(pairs))
+
     def check(self) -> None:
         """Looks up every task and split; makes the data of tasks that make their own.
 
@@ -203,11 +219,9 @@ class Experiment:
         from mirasol.data.task_service import TaskService
 
         with TaskService() as service:
-            pairs = [(stage.task, self.training.split) for stage in self.training.stages]
-            pairs += [(task, self.evaluation.split) for task in self.evaluation.tasks]
-            for task, split in pairs:
+            for task, split in self.reads():
                 service.check(task, split)
-            for task, split in pairs:
+            for task, split in self.reads():
                 service.prepare(task, split)
 
     def describe(self) -> str:
@@ -285,7 +299,8 @@ class Experiment:
             )
         asked = Question(id="0", prompt=question, answer="", type="", row={})
         clip = ClipReference(str(video), None, None, (asked,), origin="")
-        batch = self.converter.batch([self.converter.example(clip, clip.questions)])
+        converter = self.converter.from_files()  # A file of anybody's is in no cache.
+        batch = converter.batch([converter.example(clip, clip.questions)])
         with Session.open(self, workdir, runtime) as session:
             session.restore_model()
             ids_BQR = session.generate(batch)

@@ -17,10 +17,11 @@ from absl import logging
 from mirasol.batch import Batch
 from mirasol.checkpoint.manager import CheckpointManager
 from mirasol.checkpoint.state import model_state, training_state
+from mirasol.data.batches import EvaluationItem
 from mirasol.data.loader import BatchStream, evaluation_batches, training_batches
 from mirasol.data.task_service import TaskService
 from mirasol.evaluation.evaluator import evaluate
-from mirasol.evaluation.predictions import Answerer, Batches, Observer, predict, whole_file
+from mirasol.evaluation.predictions import Answerer, Observer, predict, whole_file
 from mirasol.experiment import Experiment
 from mirasol.runtime.base import Runtime
 from mirasol.runtime.select import open_runtime
@@ -95,6 +96,8 @@ class Session:
             shuffle=data.shuffle,
             workers=data.workers,
             first_batch=self.step,
+            broken_media=data.broken_media,
+            augmentations=data.augmentations,
         )
         with contextlib.closing(writer), contextlib.closing(batches):
             train(
@@ -103,7 +106,7 @@ class Session:
                 recipe=trainer.optimizer,
                 batches=batches,
                 runtime=self.runtime,
-                hooks=self._hooks(optimizer, writer),
+                hooks=self._hooks(optimizer, writer, batches),
                 first_step=self.step,
                 last_step=trainer.steps,
                 seed=trainer.seed,
@@ -114,9 +117,10 @@ class Session:
         self, task: str, split: str, folder: Path, observers: Sequence[Observer] = ()
     ) -> dict[str, float]:
         """Answers a split; returns the task's metrics and writes them to a folder."""
+        batches = self._evaluation_batches(task, split)
         return evaluate(
             answer=self._answerer(task),
-            batches=self._evaluation_batches(task, split),
+            batches=batches,
             score=functools.partial(self.service.score, task),
             task=task,
             split=split,
@@ -124,6 +128,7 @@ class Session:
             directory=folder,
             total=self._clips(task, split),
             observers=observers,
+            left_out=lambda: batches.account.left_out,
         )
 
     def generate(self, batch: Batch) -> torch.Tensor:
@@ -184,13 +189,19 @@ class Session:
             classes=functools.partial(self.service.classes, task),
         )
 
-    def _evaluation_batches(self, task: str, split: str) -> Batches:
+    def _evaluation_batches(self, task: str, split: str) -> BatchStream[EvaluationItem]:
         """Returns the split's batches; asked again, from the same processes and decoded clips."""
         if (task, split) not in self._streams:
             plan = self.experiment.evaluation
             converter = self.experiment.converter
             self._streams[task, split] = evaluation_batches(
-                task, split, converter, plan.batch_size, plan.max_clips, plan.workers
+                task,
+                split,
+                converter,
+                plan.batch_size,
+                plan.max_clips,
+                plan.workers,
+                broken_media=plan.broken_media,
             )
         return self._streams[task, split]
 
@@ -202,7 +213,9 @@ class Session:
         ]
         return min((count for count in counts if count is not None), default=None)
 
-    def _hooks(self, optimizer: torch.optim.Optimizer, writer: MetricsWriter) -> list[Hook]:
+    def _hooks(
+        self, optimizer: torch.optim.Optimizer, writer: MetricsWriter, batches: BatchStream
+    ) -> list[Hook]:
         """The checkpoint comes last: when it is there, everything before it is written."""
         trainer = self.experiment.trainer
         log = Log(
@@ -213,6 +226,7 @@ class Session:
             fetch=self.runtime.scalars,
             graphs=self.runtime.compiled_graphs,
             writer=writer,
+            broken=lambda: len(batches.account.files),
         )
 
         def evaluate_all(step: int) -> None:

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from mirasol import config
+from mirasol.data.broken_media import Skip, Stop
 from mirasol.gin_files import runs, shipped_folder
 
 SHIPPED = shipped_folder()
@@ -92,6 +93,24 @@ def test_every_overlay_and_ablation_changes_every_run(run, change):
 def test_the_deterministic_overlay_leaves_no_chance(run):
     macros = config.load([run, "overlays/deterministic.gin"]).macros
     assert (macros["DROPOUT"], macros["MASK_RATIO"], macros["SHUFFLE"]) == (0.0, 0.0, False)
+
+
+@pytest.mark.parametrize("name", names("data/augmentation"))
+def test_augmentation_is_of_training_and_off_by_default(name):
+    assert list(config.load(["runs/manifest.gin"]).build().training.augmentations) == []
+    assert config.load(["runs/manifest.gin", name]).build().training.augmentations
+
+
+def test_the_share_of_broken_media_can_be_bound():
+    run = "runs/manifest.gin"
+    default = config.load([run]).build()
+    assert default.training.broken_media == Skip(max_share=0.2)
+    assert default.evaluation.broken_media == Skip(max_share=1.0)
+    share = ["Skip.max_share = 0.05"]
+    bound = config.load([run, "data/broken_media_skip.gin"], share).build()
+    assert bound.training.broken_media == Skip(max_share=0.05)
+    strict = config.load([run, "data/broken_media_stop.gin"]).build()
+    assert strict.training.broken_media == strict.evaluation.broken_media == Stop()
 
 
 @pytest.mark.parametrize("name", [*RUNS, *names("overlays"), *names("ablations")])

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 from benchmarks.frames import FRAMES_BENCHMARK
+from benchmarks.loader import LOADER
 from benchmarks.ops import OPS
 from benchmarks.peer import PEER
 from benchmarks.questions import QUESTIONS
@@ -30,6 +31,7 @@ BENCHMARKS = {
     "frames": FRAMES_BENCHMARK,
     "questions": QUESTIONS,
     "peer": PEER,
+    "loader": LOADER,
 }
 FOLDER = Path(__file__).parents[1] / "docs" / "benchmarks"
 

@@ -1,10 +1,11 @@
-"""What a worker process runs: from the stream of references to the batches that are its own.
+"""What a worker process runs: the batches that are its own, from the references that they are of.
 
-Every worker runs the whole stream, which is cheap, and decodes its own batches, which is not:
+    batch          0     1     2     3   ...   the parent takes them in turns
+    worker 0     makes       makes             references 0-3, 8-11, ... of the training's order
+    worker 1           makes       makes       references 4-7, 12-15, ...
 
-    references  r0 r1 r2 r3 | r4 r5 r6 r7 | r8 r9 .. .. |        batch size 4
-    worker 0    decodes     | passes over | decodes     |  ...   the parent takes them in turns
-    worker 1    passes over | decodes     | passes over |  ...
+A training batch finds its references by number (training_order.py). An evaluation is a stream,
+which every worker runs whole; that is cheap, since only a worker's own batches are decoded.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count, islice
 from typing import Any
 
@@ -20,11 +22,18 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from mirasol.batch import Batch, ExampleShape
 from mirasol.data import source
-from mirasol.data.converter import Converter
+from mirasol.data.augmentation import Augmentation
+from mirasol.data.broken_media import BrokenMedia, BrokenMediaError, Watch
+from mirasol.data.converter import Converter, Example
+from mirasol.data.media import MediaError
 from mirasol.data.references import ClipReference, draw_questions
+from mirasol.data.training_order import TrainingOrder
 from mirasol.numbers import require_positive
 
 EvaluationItem = tuple[Batch, list[ClipReference]]
+
+# Stand-ins tried for one clip. Fewer are broken in a row unless next to all are.
+_STAND_INS = 100
 
 
 @dataclass(frozen=True)
@@ -74,18 +83,35 @@ class Failure:
     error: Exception
 
 
+@dataclass(frozen=True)
+class Delivery:
+    """A batch on its way from a worker to the parent.
+
+    Attributes:
+      item: the batch; None where none of its clips could be decoded.
+      broken: the errors of the clips that were skipped.
+      left_out: questions that are not asked because of them.
+    """
+
+    item: Any
+    broken: tuple[MediaError, ...]
+    left_out: int = 0
+
+
 class Batches(IterableDataset, abc.ABC):
     """Batches as thunks in their order; a worker calls those that are its own."""
 
-    @abc.abstractmethod
-    def _thunks(self) -> Iterable[Callable[[], Any]]:
-        """Yields what makes each batch, in order."""
+    broken_media: BrokenMedia
 
-    def __iter__(self) -> Iterator:
+    @abc.abstractmethod
+    def _thunks(self, watch: Watch) -> Iterable[Callable[[], Delivery]]:
+        """Yields what makes each batch, in order; clips are decoded under the watch."""
+
+    def __iter__(self) -> Iterator[Delivery | Failure]:
         info = get_worker_info()
         worker, workers = (info.id, info.num_workers) if info else (0, 1)
         try:
-            for index, make in enumerate(self._thunks()):
+            for index, make in enumerate(self._thunks(Watch(self.broken_media))):
                 if index % workers == worker:
                     yield make()
         except ValueError as error:
@@ -94,7 +120,7 @@ class Batches(IterableDataset, abc.ABC):
 
 @dataclass
 class TrainingBatches(Batches):
-    """The endless batches of a curriculum, from `first_batch` on; yields `Batch`.
+    """The endless batches of a curriculum, from `first_batch` on; a delivery holds a `Batch`.
 
     Attributes: as the arguments of `loader.training_batches`.
     """
@@ -109,49 +135,63 @@ class TrainingBatches(Batches):
     host: int
     hosts: int
     task_modules: tuple[str, ...]
+    broken_media: BrokenMedia
+    augmentations: tuple[Augmentation, ...]
 
-    def _thunks(self) -> Iterator[Callable[[], Batch]]:
+    def _thunks(self, watch: Watch) -> Iterator[Callable[[], Delivery]]:
         passed = self.first_batch
         for number, stage in enumerate(self.stages):
             if stage.batches is not None and passed >= stage.batches:
                 passed -= stage.batches
                 continue
-            size = stage.size(self.batch_size)
-            first = passed * size
-            stream = source.training_stream(
-                stage.task, self.split, self.seed, first, self.shuffle, self.task_modules
+            order = source.training_order(
+                stage.task, self.split, self.seed, self.shuffle, self.task_modules
             )
-            left = None if stage.batches is None else stage.batches - passed
-            for index in count() if left is None else range(left):
-                batch = list(islice(stream, size))
-                if len(batch) < size:
-                    raise ValueError(f"split {self.split!r} of task {stage.task!r} is empty")
-                yield self._thunk(number, first + index * size, batch)
+            part = stage.size(self.batch_size) // self.hosts
+            for index in count(passed) if stage.batches is None else range(passed, stage.batches):
+                first = (index * self.hosts + self.host) * part
+                yield partial(self._make, watch, order, number, range(first, first + part))
             passed = 0
 
-    def _thunk(self, stage: int, first: int, batch: list[source.Features]) -> Callable[[], Batch]:
+    def _make(self, watch: Watch, order: TrainingOrder, stage: int, mine: range) -> Delivery:
+        examples = [
+            example for number in mine for example in self._examples(watch, order, stage, number)
+        ]
+        return Delivery(self.converter.batch(examples), watch.found())
+
+    def _examples(
+        self, watch: Watch, order: TrainingOrder, stage: int, number: int
+    ) -> list[Example]:
+        """Returns what is made of reference `number`, or of the first stand-in that is whole.
+
+        Raises:
+          MediaError, BrokenMediaError: as the policy says; or no stand-in is whole.
+        """
+        for stand_in in range(_STAND_INS + 1):
+            reference = ClipReference.from_features(order.at(number, stand_in))
+            examples = watch.attempt(reference, partial(self._of_clip, reference, stage, number))
+            if examples is not None:
+                return examples
+        raise BrokenMediaError(
+            f"{_STAND_INS} clips in a row are missing or broken, the last one {reference.media}"
+        )
+
+    def _of_clip(self, reference: ClipReference, stage: int, number: int) -> list[Example]:
         converter, chunk_questions = self.converter, self.stages[stage].chunk_questions
-        part = len(batch) // self.hosts
-        mine = slice(self.host * part, (self.host + 1) * part)
-
-        def make() -> Batch:
-            examples = []
-            for occurrence, features in list(enumerate(batch, first))[mine]:
-                reference = ClipReference.from_features(features)
-                rng = np.random.default_rng((self.seed, stage, occurrence))
-                if chunk_questions is not None:
-                    examples += converter.chunk_examples(reference, chunk_questions, rng)
-                    continue
-                questions = draw_questions(reference.questions, converter.shape.questions, rng)
-                examples.append(converter.example(reference, questions))
-            return converter.batch(examples)
-
-        return make
+        rng = np.random.default_rng((self.seed, stage, number))
+        if chunk_questions is not None:
+            examples = converter.chunk_examples(reference, chunk_questions, rng)
+        else:
+            questions = draw_questions(reference.questions, converter.shape.questions, rng)
+            examples = [converter.example(reference, questions)]
+        for augmentation in self.augmentations:  # After the questions: these stay as they were.
+            examples = [augmentation(example, rng) for example in examples]
+        return examples
 
 
 @dataclass
 class EvaluationBatches(Batches):
-    """Every question of a split once; yields `EvaluationItem`.
+    """Every question of a split once; a delivery holds an `EvaluationItem`.
 
     Attributes: as the arguments of `loader.evaluation_batches`.
     """
@@ -162,8 +202,9 @@ class EvaluationBatches(Batches):
     batch_size: int
     max_clips: int | None
     task_modules: tuple[str, ...]
+    broken_media: BrokenMedia
 
-    def _thunks(self) -> Iterator[Callable[[], EvaluationItem]]:
+    def _thunks(self, watch: Watch) -> Iterator[Callable[[], Delivery]]:
         stream = source.evaluation_stream(self.task, self.split, self.task_modules)
         references = (
             part
@@ -171,13 +212,20 @@ class EvaluationBatches(Batches):
             for part in ClipReference.from_features(features).split(self.converter.shape.questions)
         )
         while batch := list(islice(references, self.batch_size)):
-            yield self._thunk(batch)
+            yield partial(self._make, watch, batch)
 
-    def _thunk(self, references: list[ClipReference]) -> Callable[[], EvaluationItem]:
-        def make() -> EvaluationItem:
-            examples = [self.converter.example(each, each.questions) for each in references]
-            filler = examples[-1] | {"question_Q": np.zeros_like(examples[-1]["question_Q"])}
-            examples += [filler] * (self.batch_size - len(examples))
-            return self.converter.batch(examples), references
-
-        return make
+    def _make(self, watch: Watch, references: list[ClipReference]) -> Delivery:
+        asked, examples, left_out = [], [], 0
+        for reference in references:
+            make = partial(self.converter.example, reference, reference.questions)
+            example = watch.attempt(reference, make)
+            if example is None:
+                left_out += len(reference.questions)
+                continue
+            asked.append(reference)
+            examples.append(example)
+        if not asked:
+            return Delivery(None, watch.found(), left_out)
+        filler = examples[-1] | {"question_Q": np.zeros_like(examples[-1]["question_Q"])}
+        examples += [filler] * (self.batch_size - len(examples))
+        return Delivery((self.converter.batch(examples), asked), watch.found(), left_out)

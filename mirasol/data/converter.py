@@ -9,13 +9,17 @@ The road after shuffle, mixture and shard (references.py):
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 
 from mirasol.batch import EOS_ID, Batch, ExampleShape
 from mirasol.data.media import MediaError, MediaFile
+from mirasol.data.media_cache.cache import DECODING, ClipSource
+from mirasol.data.media_cache.entries import Clip
 from mirasol.data.references import ClipReference, Question, draw_questions
 from mirasol.data.spectrogram import LogMel
 from mirasol.data.vocabulary import ByteVocabulary, Vocabulary
@@ -24,8 +28,6 @@ from mirasol.data.vocabulary import ByteVocabulary, Vocabulary
 _LAST_S = 1e-3
 
 Example = dict[str, np.ndarray]
-Clip = dict[str, np.ndarray]
-"""video_TFHWC, audio_TAS, has_video_T and has_audio_T of a clip: an example without questions."""
 
 
 class Converter:
@@ -43,6 +45,7 @@ class Converter:
         pictures, gives the same.
       cache_bytes: memory that this process spends on keeping decoded clips, first come first kept;
         decoding is deterministic, so a small set is decoded once and later epochs cost nothing.
+      media_cache: where clips come from: the media files, or a folder of clips decoded before.
 
     Raises:
       ValueError: if the spectrogram and the shape disagree, or a number is out of range.
@@ -57,6 +60,7 @@ class Converter:
         video: bool = True,
         audio: bool = True,
         cache_bytes: int = 0,
+        media_cache: ClipSource = DECODING,
     ) -> None:
         vocabulary = ByteVocabulary() if vocabulary is None else vocabulary
         spectrogram = LogMel(mel_bins=shape.mel_bins) if spectrogram is None else spectrogram
@@ -75,6 +79,7 @@ class Converter:
         self.frame_rate = frame_rate
         self.spectrogram = spectrogram
         self.video, self.audio = video, audio
+        self.media_cache = media_cache
         self._cache_left_bytes = cache_bytes
         self._cache: dict[tuple, Clip] = {}
 
@@ -150,11 +155,15 @@ class Converter:
         Raises:
           MediaError: the file is missing or broken; it names the annotation row.
         """
+        if not (self.video or self.audio):
+            return self._empty()
         key = (reference.media, reference.start_s, reference.end_s)
         clip = self._cache.get(key)
         if clip is None:
             try:
-                clip = self._decode(reference)
+                clip = self.media_cache.clip(
+                    reference, self.decoding_settings(), self._empty, self._decode
+                )
             except MediaError as error:
                 raise MediaError(error.path, error.reason, reference.origin) from None
             size = sum(array.nbytes for array in clip.values())
@@ -163,11 +172,36 @@ class Converter:
                 self._cache[key] = clip
         return clip
 
-    def _decode(self, reference: ClipReference) -> Clip:
+    def decoding_settings(self) -> dict[str, Any]:
+        """Returns all that decoding a reference depends on, as JSON takes it.
+
+        A parameter that changes what `decode` returns must stand here: under these settings clips
+        decoded before are kept.
+        """
         shape = self.shape
-        clip = _absent(shape)
-        if not (self.video or self.audio):
-            return clip
+        return {
+            "chunks": shape.chunks,
+            "chunk_frames": shape.chunk_frames,
+            "image_size": shape.image_size,
+            "chunk_bands": shape.chunk_bands,
+            "frame_rate": self.frame_rate,
+            "video": self.video,
+            "audio": self.audio,
+            **{f"spectrogram_{key}": value for key, value in self.spectrogram.settings.items()},
+        }
+
+    def from_files(self) -> Converter:
+        """Returns the same converter on media files alone: clips decoded before are not used."""
+        other = copy.copy(self)
+        other.media_cache = DECODING
+        other._cache, other._cache_left_bytes = {}, 0
+        return other
+
+    def _empty(self) -> Clip:
+        return _absent(self.shape)
+
+    def _decode(self, reference: ClipReference) -> Clip:
+        clip = self._empty()
         with MediaFile(reference.media) as media:
             start_s, end_s = media.span(reference.start_s, reference.end_s)
             window_s = end_s - start_s if self.window_s is None else self.window_s

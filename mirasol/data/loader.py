@@ -1,39 +1,71 @@
 """Batches, made by worker processes that hold seqio and the decoders.
 
-Batch i is a function of (stages, split, seed, i) alone: the number of workers changes nothing
-(batches.py says why), and a run resumes by passing over the references that it has seen.
+Batch i is a function of (stages, split, seed, i) and the media alone: the number of workers changes
+nothing, and a run resumes at any batch at once (training_order.py says how).
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import torch
+from absl import logging
 from torch.utils.data import DataLoader
 
 from mirasol.batch import Batch
 from mirasol.data import source
+from mirasol.data.augmentation import Augmentation
 from mirasol.data.batches import (
     Batches,
+    Delivery,
     EvaluationBatches,
     EvaluationItem,
     Failure,
     Stage,
     TrainingBatches,
 )
+from mirasol.data.broken_media import EVERY_ONE, FEW, BrokenMedia
 from mirasol.data.converter import Converter
 
 Item = TypeVar("Item")
+
+PREFETCHED = 2
+"""Batches that each worker makes ahead."""
 
 
 class WorkerDiedError(RuntimeError):
     """A data worker process ended without a word."""
 
 
+@dataclass
+class Account:
+    """The media that a stream could not decode, each told once in the log.
+
+    Attributes:
+      files: path -> what is wrong, of all batches so far.
+      left_out: questions not asked because of them, in this pass through the batches.
+    """
+
+    files: dict[str, str] = field(default_factory=dict)
+    left_out: int = 0
+
+    def add(self, delivery: Delivery) -> None:
+        """Counts what a batch had to do without."""
+        self.left_out += delivery.left_out
+        for error in delivery.broken:
+            if error.path not in self.files:
+                self.files[error.path] = error.reason
+                logging.warning("Skipped: %s", error)
+
+
 class BatchStream(Generic[Item]):
     """An iterator over what worker processes make; they start when it is built.
+
+    Attributes:
+      account: of the media that could not be decoded.
 
     Where the batches have an end, iterating again goes through them again, in the same processes
     and with the clips that those keep decoded: starting a process costs seconds.
@@ -50,7 +82,7 @@ class BatchStream(Generic[Item]):
         if workers:
             options = {
                 "multiprocessing_context": "spawn",
-                "prefetch_factor": 2,
+                "prefetch_factor": PREFETCHED,
                 "persistent_workers": True,
             }
         self._loader: DataLoader | None = DataLoader(
@@ -63,27 +95,34 @@ class BatchStream(Generic[Item]):
         )
         self._items: Iterator = iter(self._loader)
         self._spent = False
+        self.account = Account()
 
     def __iter__(self) -> BatchStream[Item]:
         if self._spent and self._loader is not None:
             with _death_explained():
                 self._items = iter(self._loader)
-            self._spent = False
+            self._spent, self.account.left_out = False, 0
         return self
 
     def __next__(self) -> Item:
+        while (delivery := self._delivery()).item is None:
+            pass  # A batch of broken media alone; it is counted.
+        return delivery.item
+
+    def _delivery(self) -> Delivery:
         if self._spent:
             raise StopIteration
         try:
             with _death_explained():
-                item = next(self._items)
+                delivery = next(self._items)
         except StopIteration:
             self._spent = True
             raise
-        if isinstance(item, Failure):
+        if isinstance(delivery, Failure):
             self.close()
-            raise item.error
-        return item
+            raise delivery.error
+        self.account.add(delivery)
+        return delivery
 
     def close(self) -> None:
         """Ends the worker processes; nothing comes after."""
@@ -104,6 +143,8 @@ def training_batches(
     *,
     host: int = 0,
     hosts: int = 1,
+    broken_media: BrokenMedia = FEW,
+    augmentations: Sequence[Augmentation] = (),
     task_modules: Sequence[str] = source.TASK_MODULES,
 ) -> BatchStream[Batch]:
     """Returns the endless stream of training batches from number `first_batch` on.
@@ -120,11 +161,14 @@ def training_batches(
       first_batch: number of batches already taken.
       shuffle: False keeps the task's own order of clips.
       host, hosts: this host takes its part of every batch.
+      broken_media: what becomes of clips that cannot be decoded. If they are skipped, others of the
+        same task stand in, drawn by the seed and the number of the clip.
+      augmentations: applied to each example in turn.
       task_modules: modules that a worker imports so that their tasks are registered.
 
     Raises:
       ValueError: a number is out of range; from `next`, an unknown task or split.
-      MediaError: from `next`, a broken file.
+      MediaError, BrokenMediaError: from `next`, as `broken_media` says.
     """
     stages = tuple(stages)
     if not stages or stages[-1].batches is not None:
@@ -149,6 +193,8 @@ def training_batches(
         shuffle=shuffle,
         host=host,
         hosts=hosts,
+        broken_media=broken_media,
+        augmentations=tuple(augmentations),
         task_modules=tuple(task_modules),
     )
     return BatchStream(dataset, workers)
@@ -162,6 +208,7 @@ def evaluation_batches(
     max_clips: int | None = None,
     workers: int = 1,
     *,
+    broken_media: BrokenMedia = EVERY_ONE,
     task_modules: Sequence[str] = source.TASK_MODULES,
 ) -> BatchStream[EvaluationItem]:
     """Returns batches that hold every question of a split once, in a fixed order.
@@ -180,15 +227,19 @@ def evaluation_batches(
       batch_size: examples in a batch.
       max_clips: at most so many clips, the first ones; None: all.
       workers: worker processes; 0 works in this process and imports TensorFlow there.
+      broken_media: what becomes of clips that cannot be decoded. If they are skipped, their
+        questions are not asked; `account.left_out` counts them.
       task_modules: modules that a worker imports so that their tasks are registered.
 
     Raises:
       ValueError: a number is out of range; from `next`, an unknown task or split.
-      MediaError: from `next`, a broken file.
+      MediaError, BrokenMediaError: from `next`, as `broken_media` says.
     """
     if batch_size < 1 or (max_clips is not None and max_clips < 1):
         raise ValueError(f"batch_size {batch_size} and max_clips {max_clips} must be above 0")
-    dataset = EvaluationBatches(task, split, converter, batch_size, max_clips, tuple(task_modules))
+    dataset = EvaluationBatches(
+        task, split, converter, batch_size, max_clips, tuple(task_modules), broken_media
+    )
     return BatchStream(dataset, workers)
 
 

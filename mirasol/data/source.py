@@ -7,6 +7,7 @@ training process: loaded before torch_xla it aborts the process.
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
 import itertools
 import os
@@ -16,19 +17,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from mirasol.data.references import ClipReference
+from mirasol.data.stretches import Features, Listed, Streamed, Stretches
+from mirasol.data.table import Block
+from mirasol.data.training_order import TaskOrder, TrainingOrder
 from mirasol.spelling import nearest
 
 TASK_MODULES = ("mirasol.tasks",)
 """Modules that a worker imports so that their tasks are registered."""
 
-# References are small, so whole sets fit: the order of a set of this size is a true shuffle.
-SHUFFLE_BUFFER = 100_000
+# A set that is read as it is needed, however long its file, is shuffled in stretches of so many.
+STRETCH = 100_000
 
 _BLOCK = 32
+_LARGE_BLOCK = 1_000  # Of which STRETCH is a multiple.
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 FEATURES = ("media", "start", "end", "rows")
-Features = dict[str, Any]
 
 
 class UnknownTaskError(ValueError):
@@ -141,24 +145,23 @@ def members(provider, split: str) -> list:
     return [task for task in tasks_of(provider) if split in task.splits]
 
 
-def training_stream(
+def training_order(
     task: str,
     split: str,
     seed: int,
-    skip: int = 0,
     shuffle: bool = True,
     task_modules: Sequence[str] = TASK_MODULES,
-) -> Iterator[Features]:
-    """Yields features of references without end, in an order that is a function of the seed.
+) -> TrainingOrder:
+    """Returns the references of a task or mixture by number, in an order fixed by the seed.
 
     Each task goes through its whole set, newly shuffled each epoch, before any clip returns; a
-    mixture draws from its tasks by their rates.
+    mixture draws from its tasks by their rates. A task's preprocessors must not draw at random:
+    what they would draw for a reference could not be told from its number.
 
     Args:
       task: name of a task or mixture.
       split: name of a split.
       seed: of the order.
-      skip: number of references to leave out at the head, to resume.
       shuffle: False keeps the order of the tasks' sources.
       task_modules: modules that register tasks.
 
@@ -167,20 +170,12 @@ def training_stream(
     """
     provider = find_task(task, task_modules)
     tasks = members(provider, split)
-    import tensorflow as tf
-
-    tf.random.set_seed(seed)  # For preprocessors that draw at random.
-    streams = []
+    orders = []
     for index, member in enumerate(tasks):
-        epoch = _dataset(member, split)
-        if shuffle:
-            epoch = epoch.shuffle(SHUFFLE_BUFFER, seed=seed + index)
-        streams.append(epoch.repeat())
-    dataset = streams[0]
-    if len(streams) > 1:
-        rates = [provider.get_rate(member) for member in tasks]
-        dataset = tf.data.Dataset.sample_from_datasets(streams, rates, seed=seed)
-    return _drawn(dataset.skip(skip))
+        name = f"split {split!r} of task {member.name!r}"
+        orders.append(TaskOrder(name, _stretches(member, split), (seed, index), shuffle))
+    rates = [provider.get_rate(member) for member in tasks] if len(tasks) > 1 else [1.0]
+    return TrainingOrder(orders, rates, seed)
 
 
 def evaluation_stream(
@@ -205,9 +200,52 @@ def _dataset(task, split: str):
     return dataset.map(lambda example: {name: example[name] for name in FEATURES})
 
 
+def _stretches(task, split: str) -> Stretches:
+    """Returns the references of a task: listed where tf.data can look any of them up."""
+    import tensorflow as tf
+
+    dataset = _dataset(task, split)
+    size = int(dataset.cardinality())
+    try:
+        if size > 0:
+            tf.data.experimental.at(dataset, 0)
+            return Listed(_InMemory(dataset, size))
+    except tf.errors.UnimplementedError:
+        pass  # A generator whose length is told.
+    return Streamed(functools.partial(_blocks_from, task, split), STRETCH)
+
+
+class _InMemory:
+    """References looked up in a `tf.data.Dataset`, each in less than a millisecond.
+
+    To read a set through costs a tenth of that for each reference, and so seconds for a large one.
+    """
+
+    def __init__(self, dataset, size: int) -> None:
+        self._dataset, self._size = dataset, size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, index: int) -> Features:
+        import tensorflow as tf
+
+        found = tf.data.experimental.at(self._dataset, int(index))
+        return {name: found[name].numpy() for name in FEATURES}
+
+
+def _blocks_from(task, split: str, first: int) -> Iterator[Block]:
+    """Yields the references from number `first` on in large blocks."""
+    return _blocks(_dataset(task, split).skip(first), _LARGE_BLOCK)
+
+
+def _blocks(dataset, size: int) -> Iterator[Block]:
+    return dataset.ragged_batch(size).with_options(_options()).as_numpy_iterator()
+
+
 def _drawn(dataset) -> Iterator[Features]:
     """Yields the elements one by one; drawn in blocks, each costs a tenth of the time."""
-    for block in dataset.ragged_batch(_BLOCK).with_options(_options()).as_numpy_iterator():
+    for block in _blocks(dataset, _BLOCK):
         for index in range(len(block["media"])):
             yield {name: block[name][index] for name in FEATURES}
 

@@ -37,6 +37,9 @@ class LogMel:
       low_hz, high_hz: outer edges of the bands; high_hz None means half the sample rate.
       mean_db, std_db: subtracted, then divided by.
 
+    Attributes:
+      settings: all of these, by name.
+
     Raises:
       ValueError: a window of under two samples, a deviation not above 0, or bands that do not fit
         the sample rate.
@@ -54,6 +57,15 @@ class LogMel:
     ) -> None:
         self.sample_rate = sample_rate
         self.mel_bins = mel_bins
+        self.settings = {
+            "sample_rate": sample_rate,
+            "mel_bins": mel_bins,
+            "window_s": window_s,
+            "low_hz": low_hz,
+            "high_hz": high_hz,
+            "mean_db": mean_db,
+            "std_db": std_db,
+        }
         self._window = round(window_s * sample_rate)
         if self._window < 2 or std_db <= 0:
             raise ValueError(

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 from mirasol.data import source
 from mirasol.data.benchmarks.registration import class_names
+from mirasol.data.references import ClipReference
 
 Answer = TypeVar("Answer")
 
@@ -86,6 +87,15 @@ class TaskService(AbstractContextManager):
           Exception: whatever reading or making the data set raises.
         """
         self._ask(_prepare, task, split, self._modules)
+
+    def references(self, task: str, split: str) -> list[ClipReference]:
+        """Returns every clip of a split with its questions; makes a set that is made on first use.
+
+        Raises:
+          UnknownTaskError, UnknownSplitError: ValueErrors that name the nearest.
+          Exception: whatever reading or making the data set raises.
+        """
+        return self._ask(_references, task, split, self._modules)
 
     def classes(self, task: str) -> list[str] | None:
         """Returns the classes of a set of classes, from its files; None for any other task.
@@ -189,6 +199,15 @@ def _prepare(task: str, split: str, modules: tuple[str, ...]) -> None:
         _at_work.clear()
     if first is None:
         raise ValueError(f"the split {split!r} of task {task!r} is empty")
+
+
+def _references(task: str, split: str, modules: tuple[str, ...]) -> list[ClipReference]:
+    _at_work.append(task)
+    try:
+        stream = source.evaluation_stream(task, split, modules)
+        return [ClipReference.from_features(features) for features in stream]
+    finally:
+        _at_work.clear()
 
 
 def _classes(task: str, modules: tuple[str, ...]) -> list[str] | None:

@@ -31,13 +31,15 @@ def evaluate(
     directory: Path,
     total: int | None,
     observers: Sequence[Observer] = (),
+    left_out: Callable[[], int] = lambda: 0,
 ) -> dict[str, float]:
     """Answers every question of a split and writes what came of it.
 
     Writes `<task>-<split>-predictions.jsonl`, for a benchmark with a format of its own
     `<task>-<split>-submission.<json or csv>`, and then `<task>-<split>.json` (each metric's name to
-    its value, with `num_examples`, the questions answered, and `step`) into `directory`; each
-    file appears whole or not at all.
+    its value, with `num_examples`, the questions answered, `num_broken`, those left out because
+    their media cannot be decoded, and `step`) into `directory`; each file appears whole or not at
+    all.
 
     Args:
       answer: answers a batch, as in `predict`; where it scores classes, their scores are kept.
@@ -50,6 +52,7 @@ def evaluate(
       directory: made if absent.
       total: clips of the split for the progress bar, None if not known.
       observers: see every batch with its answers.
+      left_out: after the last batch: how many questions were not asked because of broken media.
 
     Returns:
       The content of the json file, except that a NaN here is null there.
@@ -77,12 +80,13 @@ def evaluate(
             if classes is not None and prediction.scores is not None:
                 values.append(np.array(prediction.scores, np.float32))
         if not targets:
-            raise ValueError(f"task {task!r}, split {split!r}: no questions to evaluate")
+            broken = f"; the media of {left_out()} cannot be decoded" if left_out() else ""
+            raise ValueError(f"task {task!r}, split {split!r}: no questions to evaluate{broken}")
     class_scores = ClassScores(classes, np.stack(values)) if classes and values else None
     _submit(directory / f"{name}-submission", task, targets, texts, class_scores)
     given = (targets, texts) if class_scores is None else (targets, texts, class_scores)
     metrics = {key: float(value) for key, value in score(*given).items()}
-    metrics |= {"num_examples": len(targets), "step": step}
+    metrics |= {"num_examples": len(targets), "num_broken": left_out(), "step": step}
     with whole_file(directory / f"{name}.json") as file:
         finite = {key: value if math.isfinite(value) else None for key, value in metrics.items()}
         json.dump(finite, file, indent=2)

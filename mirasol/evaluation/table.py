@@ -11,7 +11,7 @@ ABSENT = "-"
 # What the table and the last line of a report hold already.
 _TOLD = {
     *("accuracy", "ci95_low", "ci95_high", "num", "chance", "bag_oracle"),
-    *("num_examples", "step", "num_total", "num_missing", "num_bad_rows"),
+    *("num_examples", "step", "num_total", "num_missing", "num_broken", "num_bad_rows"),
 }
 
 
@@ -83,13 +83,20 @@ def text_report(metrics: Mapping[str, float]) -> str:
         for name, value in metrics.items()
         if "/" not in name and name not in _TOLD
     ]
+    return "\n".join([*parts, *others, *_asked(metrics)])
+
+
+def _asked(metrics: Mapping[str, float]) -> list[str]:
+    """Returns a line on the questions that were not asked; none where it is known of none."""
+    asked, broken = metrics.get("num_examples", 0), metrics.get("num_broken", 0)
+    why = [f"{broken:g} have media that cannot be decoded"] if broken else []
     if "num_total" in metrics:
-        others.append(
-            f"evaluated {metrics['num_examples']:g} of {metrics['num_total']:g} questions: "
-            f"{metrics['num_missing']:g} have no media file, {metrics['num_bad_rows']:g} rows "
-            "cannot be used"
-        )
-    return "\n".join([*parts, *others])
+        why.insert(0, f"{metrics['num_missing']:g} have no media file")
+        why.append(f"{metrics['num_bad_rows']:g} rows cannot be used")
+    if not why:
+        return []
+    total = metrics.get("num_total", asked + broken)
+    return [f"evaluated {asked:g} of {total:g} questions: {', '.join(why)}"]
 
 
 def markdown_table(metrics: Mapping[str, float]) -> str:

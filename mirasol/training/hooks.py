@@ -57,6 +57,7 @@ class Log(Hook):
       fetch: brings a dict of device scalars to the host in one transfer.
       graphs: counts what has been compiled so far; 0 where nothing compiles.
       writer: of the run.
+      broken: counts the media files that could not be decoded since the run was started.
     """
 
     def __init__(
@@ -69,10 +70,11 @@ class Log(Hook):
         fetch: Callable[[Mapping[str, torch.Tensor]], dict[str, float]],
         graphs: Callable[[], int],
         writer: MetricsWriter,
+        broken: Callable[[], int] = lambda: 0,
     ):
         self.interval, self.last_step = interval, last_step
         self.rate, self.writer = rate, writer
-        self.fetch, self.graphs = fetch, graphs
+        self.fetch, self.graphs, self.broken = fetch, graphs, broken
         self.sums: dict[str, torch.Tensor] = {}
         self.count = self.clips = 0
         self.since_s = time.monotonic()
@@ -102,9 +104,12 @@ class Log(Hook):
             "learning_rate": self.rate(step - 1),
             "examples_per_s": examples_per_s,
             "compiled_graphs": self.graphs(),
+            "broken_media": self.broken(),
         }
         self.writer.write(step, "train", means | extra)
         line = f"loss {means['loss']:.4f}, {examples_per_s:.0f} examples/s"
+        if self.broken():
+            line += f", {self.broken()} broken media files"
         self.bar.set_postfix_str(line, refresh=False)
         self.sums, self.count, self.clips = {}, 0, 0
         self.restart_clock()

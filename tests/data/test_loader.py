@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mirasol.batch import ExampleShape
+from mirasol.data.augmentation import HorizontalFlip, RandomResizedCrop, SpecAugment
+from mirasol.data.broken_media import Skip, Stop
 from mirasol.data.converter import Converter
 from mirasol.data.loader import Stage, WorkerDiedError, evaluation_batches, training_batches
 from mirasol.data.media import MediaError
@@ -134,17 +137,17 @@ def take_tasks(first: int, count: int) -> list:
     from mirasol.data import source
 
     names = []
-    stream = source.training_stream
+    order = source.training_order
 
     def noting(task, *arguments):
         names.append(task)
-        return stream(task, *arguments)
+        return order(task, *arguments)
 
-    source.training_stream = noting
+    source.training_order = noting
     try:
         return [take_from(first, count, CURRICULUM), names]
     finally:
-        source.training_stream = stream
+        source.training_order = order
 
 
 def test_a_curriculum_changes_task_at_the_batch_it_names(seqio_process):
@@ -159,15 +162,12 @@ def test_a_curriculum_changes_task_at_the_batch_it_names(seqio_process):
 
 def mixed_tasks(count: int) -> list[str]:
     """Returns the tasks of a mixture's first references; runs beside seqio."""
-    from itertools import islice
-
     from mirasol.data import source
     from mirasol.data.references import ClipReference
 
-    stream = source.training_stream("toy_both", "train", 0, task_modules=MODULES)
-    return [
-        ClipReference.from_features(each).origin.split("/")[0] for each in islice(stream, count)
-    ]
+    order = source.training_order("toy_both", "train", 0, task_modules=MODULES)
+    references = [ClipReference.from_features(order.at(number)) for number in range(count)]
+    return [reference.origin.split("/")[0] for reference in references]
 
 
 def test_a_mixture_keeps_to_its_rates(seqio_process):
@@ -213,10 +213,17 @@ def test_a_missing_task_module_is_named(seqio_process):
     assert "no_such_tasks" in seqio_process(missing_module)
 
 
-def error_of(task: str, split: str) -> tuple[str, str]:
+def error_of(task: str, split: str, skip: bool = False) -> tuple[str, str]:
     """Returns type and message of what a first batch raises; runs beside seqio."""
     stream = training_batches(
-        [Stage(task)], split, converter(), 2, 0, workers=0, task_modules=MODULES
+        [Stage(task)],
+        split,
+        converter(),
+        8,
+        0,
+        workers=0,
+        task_modules=MODULES,
+        broken_media=Skip() if skip else Stop(),
     )
     try:
         next(stream)
@@ -231,12 +238,123 @@ def error_of(task: str, split: str) -> tuple[str, str]:
         ("toy_redd", "train", "UnknownTaskError", "'toy_redd'; did you mean 'toy_red'?"),
         ("toy_red", "trian", "UnknownSplitError", "'toy_red' has no split 'trian'; did you mean"),
         ("toy_broken", "train", "MediaError", "missing.mp4: no such file (asked for by toy_broken"),
+        ("toy_holed", "train", "MediaError", "no such file (asked for by toy_holed/train/3 row)"),
     ],
 )
 def test_errors_name_what_is_wrong(seqio_process, task, split, kind, words):
     got_kind, message = seqio_process(error_of, task, split)
     assert got_kind == kind
     assert words in message
+
+
+def test_where_all_media_are_missing_skipping_them_ends(seqio_process):
+    kind, message = seqio_process(error_of, "toy_broken", "train", True)
+    assert kind == "BrokenMediaError"
+    assert "21 of the 21 clips that a data worker tried are missing or broken" in message
+    assert "missing.mp4: no such file" in message
+    assert "at most a share of 0.2" in message
+
+
+def take_holed(first: int, count: int, host: int = 0, hosts: int = 1) -> tuple[list, dict]:
+    """Returns the prompts of batches, and the broken files; runs beside seqio."""
+    stream = training_batches(
+        [Stage("toy_holed")],
+        "train",
+        converter(cache_bytes=10**7),
+        4,
+        0,
+        workers=0,
+        task_modules=MODULES,
+        first_batch=first,
+        host=host,
+        hosts=hosts,
+    )
+    return [prompts(next(stream)) for _ in range(count)], stream.account.files
+
+
+def test_another_clip_stands_in_for_a_broken_one(seqio_process):
+    whole, files = seqio_process(take_holed, 0, 12)  # 48 clips: six epochs of eight.
+    assert list(files.values()) == ["no such file"]
+    assert [Path(path).name for path in files] == ["missing.mp4"]
+    assert [len(batch) for batch in whole] == [4] * 12
+    seen = clips(whole)
+    assert "3" not in seen
+    extra = {number: seen.count(str(number)) - 6 for number in (0, 1, 2, 4, 5, 6, 7)}
+    assert min(extra.values()) == 0 and sum(extra.values()) == 6
+    assert sum(count > 0 for count in extra.values()) > 1  # Not always the same one.
+
+
+def test_resuming_beside_broken_media_gives_the_same_batches(seqio_process):
+    whole, _ = seqio_process(take_holed, 0, 12)
+    for first in (1, 5, 8):
+        assert seqio_process(take_holed, first, 3)[0] == whole[first : first + 3]
+    halves = [seqio_process(take_holed, 0, 12, host, 2)[0] for host in (0, 1)]
+    assert [left + right for left, right in zip(*halves, strict=True)] == whole
+
+
+def evaluate_holed(batch_size: int) -> tuple[list[str], int, int, int]:
+    """Returns ids asked in two passes, and what was left out; runs beside seqio."""
+    stream = evaluation_batches(
+        "toy_holed", "validation", converter(), batch_size, workers=0, task_modules=MODULES
+    )
+    passes = [[q.id for _, clips in stream for clip in clips for q in clip.questions]]
+    first = stream.account.left_out
+    passes.append([q.id for _, clips in stream for clip in clips for q in clip.questions])
+    assert passes[0] == passes[1]
+    return passes[0], first, stream.account.left_out, len(stream.account.files)
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_evaluation_leaves_out_and_counts_what_is_broken(seqio_process, batch_size):
+    ids, first, second, files = seqio_process(evaluate_holed, batch_size)
+    assert len(ids) == len(set(ids)) == 14 - 2
+    assert not [name for name in ids if "/3/" in name]
+    assert (first, second, files) == (2, 2, 1)
+
+
+def take_many(first: int, count: int, host: int = 0, hosts: int = 1) -> list:
+    """Returns batches of the mixture of long sets; runs beside seqio."""
+    return take(count, [Stage("toy_many_both")], first_batch=first, host=host, hosts=hosts)
+
+
+def test_resuming_far_on_is_the_same_on_any_hosts(seqio_process):
+    first = 200_000 // 4
+    ahead = seqio_process(take_many, first - 2, 4)
+    assert len({tuple(example) for batch in ahead for example in batch}) == 16
+    assert seqio_process(take_many, first, 2) == ahead[2:]
+    halves = [seqio_process(take_many, first, 2, host, 2) for host in (0, 1)]
+    assert [left + right for left, right in zip(*halves, strict=True)] == ahead[2:]
+
+
+AUGMENTED = (RandomResizedCrop(least_area=0.2), HorizontalFlip(), SpecAugment())
+
+
+def pixels(first: int, augmented: bool) -> list:
+    """Returns pictures and sound of two batches; runs beside seqio."""
+    stream = training_batches(
+        RED,
+        "train",
+        converter(cache_bytes=10**7),
+        4,
+        0,
+        workers=0,
+        first_batch=first,
+        augmentations=AUGMENTED if augmented else (),
+        task_modules=MODULES,
+    )
+    batches = [next(stream) for _ in range(8 - first)]
+    return [(batch.video_BTFHWC.numpy(), batch.audio_BTAS.numpy()) for batch in batches[-2:]]
+
+
+def test_a_resumed_run_is_augmented_alike(seqio_process):
+    plain, whole, resumed = (
+        seqio_process(pixels, *arguments) for arguments in [(0, False), (0, True), (6, True)]
+    )
+    for (_, sound), (_, masked) in zip(plain, whole, strict=True):
+        changed = sound != masked
+        assert changed.any() and not masked[changed].any()
+    for one, other in zip(whole, resumed, strict=True):
+        assert all(map(np.array_equal, one, other))
 
 
 @pytest.mark.parametrize(
@@ -268,7 +386,14 @@ def main() -> None:
     batches, brightness = [], []
     stages = (Stage("toy_red", 5), Stage("toy_broken"))
     stream = training_batches(
-        stages, "train", converter(cache_bytes=10**7), 4, 0, workers=2, task_modules=MODULES
+        stages,
+        "train",
+        converter(cache_bytes=10**7),
+        4,
+        0,
+        workers=2,
+        task_modules=MODULES,
+        broken_media=Stop(),
     )
     try:
         for batch in stream:

@@ -121,7 +121,8 @@ def test_the_metric_sees_whole_annotation_rows(tmp_path):
         seen.extend(zip(targets, predictions, strict=True))
         return {"answered": len(predictions)}
 
-    assert run(tmp_path, score=score) == {"answered": 6.0, "num_examples": 6, "step": 70}
+    counts = {"num_examples": 6, "num_broken": 0, "step": 70}
+    assert run(tmp_path, score=score) == {"answered": 6.0, **counts}
     assert [(row["extra"], text) for row, text in seen][:3] == [
         (0, "red"),
         (1, "six"),

@@ -68,6 +68,15 @@ def test_a_report_says_what_was_asked_and_what_the_table_lacks():
     assert text_report(metrics | counts).splitlines()[-1] == (
         "evaluated 6 of 9 questions: 2 have no media file, 1 rows cannot be used"
     )
+    counts |= {"num_total": 12.0, "num_broken": 3.0}
+    assert text_report(metrics | counts).splitlines()[-1] == (
+        "evaluated 6 of 12 questions: 2 have no media file, 3 have media that cannot be decoded, "
+        "1 rows cannot be used"
+    )
+    assert text_report(metrics | {"num_broken": 3.0}).splitlines()[-1] == (
+        "evaluated 6 of 9 questions: 3 have media that cannot be decoded"
+    )
+    assert text_report(metrics | {"num_broken": 0.0}) == text_report(metrics)
 
 
 def test_a_report_without_accuracy_has_no_table():

@@ -13,6 +13,7 @@ from toy_media import shape, write_media
 from mirasol.data.converter import Converter
 from mirasol.data.loader import evaluation_batches
 from mirasol.data.spectrogram import LogMel
+from mirasol.data.splits import splits_of
 from mirasol.data.task_service import TaskService
 from mirasol.data.vocabulary import ByteVocabulary
 
@@ -67,6 +68,16 @@ def test_a_manifest_is_scored_with_any_reference(service):
     row = {"answer": "gull", "references": ["bird"], "benchmark": "manifest", "split": "validation"}
     scores = service.score("manifest", [row, row], ["Bird", "fish"])
     assert (scores["accuracy"], scores["num_total"]) == (0.5, 1)
+
+
+def test_a_check_of_a_mixture_reads_its_sets_without_seqio(service):
+    splits = splits_of("evaluation_suite", "reported", lambda: service, 5)
+    assert [each.task for each in splits] == sorted(synthetic.SETS)
+    reported = {each.task: each.split for each in splits}
+    assert reported == {name: REPORTED_SPLIT.get(name, "test") for name in synthetic.SETS}
+    for each in splits:
+        clips, _ = synthetic.COUNTS[each.task][each.split]
+        assert len(list(each.clips())) == clips
 
 
 def test_sets_of_words_have_no_classes(service):

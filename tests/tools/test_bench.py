@@ -8,7 +8,10 @@ import statistics
 from pathlib import Path
 
 import bench
+import numpy as np
 import pytest
+from benchmarks.loader_clips import RATE_HZ, write_clips
+from benchmarks.loader_roads import decode_bare
 
 ROOT = Path(__file__).parents[2]
 TINY = ["--gin_file=runs/av_shapes.gin"]  # Mirasol tiny; clips of 4 chunks.
@@ -72,6 +75,38 @@ def test_frames_measures_each_point_and_draws_them(tmp_path, capsys):
     )
     assert f"peak memory {many['peak_bytes'] / few['peak_bytes']:.1f} times" in printed
     assert (tmp_path / "rows.png").read_bytes().startswith(b"\x89PNG")
+
+
+LOADER_TINY = ["--repeats=1", "--frames=8", "--image_size=16", "--processes=1", "--clip_s=0.5"]
+
+
+@pytest.mark.slow
+def test_loader_reads_the_same_clips_on_every_road(tmp_path, capsys):
+    """Slow: starts three loaders."""
+    flags = [*LOADER_TINY, "--batch_size=2", "--turn_clips=4", "--clips=8", "--files=2"]
+    rows, printed = run(tmp_path, capsys, "loader", *flags)
+    bare, ours, training, evaluation = rows
+    assert (bare["road"], ours["road"]) == ("bare PyAV", "loader")
+    share = statistics.median(bare["seconds"]) / statistics.median(ours["seconds"])
+    assert f"The loader delivers {share:.0%} of what bare PyAV does" in printed
+    assert training["clips"] == evaluation["clips"] == [2, 4, 6, 8]
+    assert min(training["bytes"]) > 10**8
+    most = max(evaluation["bytes"]) / 1e9
+    assert f"Memory of evaluation, workers included, over 8 clips: at most {most:.2f} GB" in printed
+
+
+def test_bare_decoding_gives_the_frames_and_sound_of_a_clip(tmp_path):
+    paths = write_clips(tmp_path, 1, 1.0)
+    times_s = (np.arange(8) + 0.5) / 8
+    samples = decode_bare(paths, times_s[:0], 16)
+    assert samples >= 2 * 4 * RATE_HZ
+    assert decode_bare(paths, times_s, 16) == samples + 8 * 16 * 16 * 3
+
+
+def test_loader_refuses_a_turn_that_its_processes_cannot_share(tmp_path, capsys):
+    flags = ["--turn_clips=5", "--batch_size=2", f"--output={tmp_path}/rows.json"]
+    assert bench.main(["loader", *flags]) == 2
+    assert "--turn_clips=5 one of --processes times --batch_size, 4" in capsys.readouterr().err
 
 
 SMALL_SIZES = {

@@ -102,9 +102,11 @@ def test_the_log_writes_means_of_each_interval_and_the_rest_at_the_end(tmp_path)
         fetch=lambda values: {name: value.item() for name, value in values.items()},
         graphs=lambda: 7,
         writer=writer,
+        broken=lambda: 2,
     )
     for step, loss in enumerate([1.0, 3.0, 5.0], start=1):
         log.after_step(step, 4, {"loss": torch.tensor(loss)})
+    assert "loss 5.0000" in log.bar.postfix and ", 2 broken media files" in log.bar.postfix
     log.close()
     writer.close()
     lines = read_lines(tmp_path)
@@ -113,6 +115,7 @@ def test_the_log_writes_means_of_each_interval_and_the_rest_at_the_end(tmp_path)
         (3, 5.0, 0.2),
     ]
     assert all(line["examples_per_s"] > 0 and line["compiled_graphs"] == 7 for line in lines)
+    assert all(line["broken_media"] == 2 for line in lines)
 
 
 def test_every_acts_on_its_interval_and_at_the_last_step():

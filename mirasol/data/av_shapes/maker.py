@@ -21,7 +21,6 @@ import multiprocessing
 import os
 import shutil
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +32,7 @@ from mirasol.data.av_shapes.files import (
     write_rows,
 )
 from mirasol.data.av_shapes.spec import CHUNK_S, SPLITS, AVShapes
+from mirasol.data.processes import end_with_parent
 from mirasol.progress import progress_bar
 
 # Counts up when the same spec would give other clips, questions or levels.
@@ -148,22 +148,10 @@ def _workers(processes: int) -> Iterator:
         yield map
         return
     with concurrent.futures.ProcessPoolExecutor(
-        processes, multiprocessing.get_context("spawn"), initializer=_end_with_parent
+        processes, multiprocessing.get_context("spawn"), initializer=end_with_parent
     ) as pool:
         try:
             yield pool.map
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-
-
-def _end_with_parent() -> None:
-    """Ends this process when its parent is killed, which pools of processes do not do."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -6,7 +6,8 @@ import enum
 import os
 from dataclasses import dataclass, field
 
-_LINES_KEPT = 100
+LINES_KEPT = 100
+"""What is wrong is kept for so many, and counted beyond."""
 
 
 class AnnotationError(ValueError):
@@ -35,16 +36,18 @@ class Policy(enum.Enum):
 
 @dataclass
 class Problems:
-    """Counts the rows that cannot be used, and keeps what is wrong with the first hundred.
+    """Counts the rows that cannot be used, and keeps what is wrong with the first of them.
 
     Attributes:
       policy: ERROR raises at the first one.
+      kept: so many.
       rows: rows read, the bad ones included.
       bad: the bad ones.
       lines: "file row n: what is wrong".
     """
 
     policy: Policy = Policy.SKIP
+    kept: int = LINES_KEPT
     rows: int = 0
     bad: int = 0
     lines: list[str] = field(default_factory=list)
@@ -55,5 +58,5 @@ class Problems:
         if self.policy is Policy.ERROR:
             raise BadRowError(line)
         self.bad += 1
-        if len(self.lines) < _LINES_KEPT:
+        if len(self.lines) < self.kept:
             self.lines.append(line)

@@ -16,7 +16,7 @@ from typing import Any
 
 from mirasol.data.benchmarks.benchmark import Benchmark
 from mirasol.data.benchmarks.media_folder import MediaFolder, RefusedNameError
-from mirasol.data.benchmarks.problems import BadRowError, Policy, Problems
+from mirasol.data.benchmarks.problems import LINES_KEPT, BadRowError, Policy, Problems
 from mirasol.data.benchmarks.report import Report
 from mirasol.data.benchmarks.rows import Place, Row
 from mirasol.data.references import ClipReference, Question
@@ -37,6 +37,8 @@ class SplitReader:
     Args:
       benchmark: which set.
       split: its split, or `reported`.
+      policy: for what cannot be used, whatever the environment says; None asks the environment.
+      kept: so many bad rows and missing files are named in the report.
 
     Attributes:
       report: of the last reading, complete when that has come to its end.
@@ -45,7 +47,14 @@ class SplitReader:
       AnnotationError: an annotation file is not there.
     """
 
-    def __init__(self, benchmark: Benchmark, split: str) -> None:
+    def __init__(
+        self,
+        benchmark: Benchmark,
+        split: str,
+        policy: Policy | None = None,
+        kept: int = LINES_KEPT,
+    ) -> None:
+        self._policy, self._kept = policy, kept
         self.benchmark = benchmark
         self.split = benchmark.real_split(split)
         benchmark.require_files(self.split)
@@ -59,8 +68,8 @@ class SplitReader:
           MissingMediaError: a file is missing and MIRASOL_MISSING_MEDIA is `error`, or all are.
           BadRowError: a row is bad and MIRASOL_BAD_ROWS is `error`.
         """
-        problems = Problems(Policy.from_environment(BAD_ROWS))
-        self.report = report = Report(bad=problems.lines)
+        problems = Problems(self._policy or Policy.from_environment(BAD_ROWS), self._kept)
+        self.report = report = Report(bad=problems.lines, kept=self._kept)
         pairs = self._placed(problems, report)
         yielded = 0
         for clip in _gathered(pairs) if self.benchmark.grouped else _in_turn(pairs):
@@ -76,7 +85,7 @@ class SplitReader:
 
     def _placed(self, problems: Problems, report: Report) -> Iterator[Placed]:
         """Yields (path, place, row) of each question whose media file is there."""
-        policy = Policy.from_environment(MISSING_MEDIA)
+        policy = self._policy or Policy.from_environment(MISSING_MEDIA)
         seen: dict[str, str] | None = {} if self.benchmark.grouped else None
         for row in self.benchmark.read(self.benchmark.folder, self.split, problems):
             try:

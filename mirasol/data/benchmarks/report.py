@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-_NAMED = 100
+from mirasol.data.benchmarks.problems import LINES_KEPT
 
 
 @dataclass
@@ -15,8 +15,9 @@ class Report:
       rows: questions in the annotation.
       bad_rows: of them, rows that cannot be used.
       missing: of them, rows whose media file is not there.
-      bad: what is wrong with the first hundred bad rows, with file and row.
-      missing_files: the first hundred names that were not found.
+      bad: what is wrong with the first bad rows, with file and row.
+      missing_files: the first names that were not found.
+      kept: so many of each.
     """
 
     rows: int = 0
@@ -24,11 +25,12 @@ class Report:
     missing: int = 0
     bad: list[str] = field(default_factory=list)
     missing_files: dict[str, None] = field(default_factory=dict)
+    kept: int = LINES_KEPT
 
     def add_missing(self, name: str) -> None:
         """Counts a question whose media file is not there."""
         self.missing += 1
-        if len(self.missing_files) < _NAMED:
+        if len(self.missing_files) < self.kept:
             self.missing_files[name] = None
 
     def lines(self) -> list[str]:
