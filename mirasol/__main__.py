@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
+from mirasol.findings import ExperimentError
 from mirasol.spelling import nearest
 
 FAILED_BY_USER = 2  # The exit code of a command that was given something wrong.
@@ -32,13 +33,16 @@ FLAGS = {
     "video": "a media file to ask about",
     "question": "what to ask",
     "output": "the file of predictions to write, a JSON object a line",
+    "devices": "plan for so many devices that share a batch",
+    "steps_per_second": "the rate to tell the time to the end by; else that of the workdir's log",
+    "dry_run": "only tell what differs",
     "sample": "clips of each split whose media are probed, 64 by default",
-    "format": "text or json",
+    "format": "text, or json with the same content",
     "strict": "fails if anything is wrong, not only if nothing can be used",
     "list_all": "names every refused row and missing file, not only the first",
 }
 REPEATED = ("gin_file", "task")
-SWITCHES = ("strict", "list_all")
+SWITCHES = ("dry_run", "strict", "list_all")
 NUMBERS = {"sample": 64}
 CHOICES = {"format": ("text", "json")}
 DEFAULTS = {"runtime": "auto"}
@@ -51,6 +55,7 @@ class Command:
     summary: str
     example: str
     flags: tuple[str, ...]
+    operands: int = 0  # At most so many words that are no flags.
 
 
 COMMANDS = {
@@ -70,9 +75,27 @@ COMMANDS = {
         ("gin_file", "workdir", "runtime", "video", "question", "task", "split", "output"),
     ),
     "describe": Command(
-        "print the wiring, sizes and shapes of an experiment, without data or training",
+        "print the wiring, sizes, cost and shapes of an experiment, without data or training",
         "describe --gin_file=runs/av_shapes_tiny.gin",
-        ("gin_file", "workdir"),
+        ("gin_file", "workdir", "devices", "steps_per_second", "format"),
+    ),
+    "diff": Command(
+        "compare two experiments by meaning: gin files (joined by +) or workdirs; --gin.NAME=VALUE "
+        "changes the second, or without one the first. Code 0: the same, 1: different",
+        "diff runs/av_shapes.gin runs/av_shapes.gin+models/combiners/token_turing.gin",
+        ("format",),
+        operands=2,
+    ),
+    "reproduce": Command(
+        "start the experiment of a workdir again in a new one; tells first what differs now",
+        "reproduce workdirs/av_shapes_tiny",
+        ("workdir", "dry_run"),
+        operands=1,
+    ),
+    "check": Command(
+        "tell all that is wrong with an experiment in seconds, before data, device or a file",
+        "check --gin_file=runs/av_shapes_tiny.gin",
+        ("gin_file",),
     ),
     "check-data": Command(
         "read all annotations of tasks, look for their media, probe some, count what is wrong",
@@ -85,14 +108,14 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command line; returns the exit code.
 
-    What a person got wrong is told in one line; other errors keep their traceback.
+    What a person got wrong is told in a line each; other errors keep their traceback.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or {"--help", "-h", "-help", "help"} & set(arguments):
         print(_help(), file=sys.stdout if arguments else sys.stderr)
         return 0 if arguments else FAILED_BY_USER
     try:
-        _run(arguments)
+        return _run(arguments)
     except KeyboardInterrupt:
         print("\nmirasol: stopped; the same command goes on from what is saved", file=sys.stderr)
         return STOPPED
@@ -101,12 +124,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         from mirasol.gin_messages import in_building
 
-        print(f"mirasol: {' '.join(in_building(error).split())}", file=sys.stderr)
+        told = error.findings if isinstance(error, ExperimentError) else [in_building(error)]
+        for line in map(str, told):
+            print(f"mirasol: {' '.join(line.split())}", file=sys.stderr)
         return FAILED_BY_USER
-    return 0
 
 
-def _run(arguments: list[str]) -> None:
+def _run(arguments: list[str]) -> int:
     name = arguments[0]
     if name not in COMMANDS:
         known = ", ".join(COMMANDS)
@@ -116,7 +140,9 @@ def _run(arguments: list[str]) -> None:
 
     from mirasol import commands
 
-    commands.run(name, commands.Request(bindings=tuple(bindings), arguments=arguments, **given))
+    return commands.run(
+        name, commands.Request(bindings=tuple(bindings), arguments=arguments, **given)
+    )
 
 
 def _split_off_gin(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -155,11 +181,13 @@ def _parsed(command: str, arguments: Sequence[str]) -> dict:
         raise ValueError(_unknown_flag(command, error.flagname)) from error
     except flags.Error as error:
         raise ValueError(str(error)) from error
-    if left:
+    room = COMMANDS[command].operands
+    if len(left) > room:
+        takes = f"{room} word{'s' * (room > 1)} besides flags" if room else "flags alone"
         raise ValueError(
-            f"{command} takes flags alone; it does not know what to do with {left[0]!r}"
+            f"{command} takes {takes}; it does not know what to do with {left[room]!r}"
         )
-    return {name: values[name].value for name in COMMANDS[command].flags}
+    return {"operands": left} | {name: values[name].value for name in COMMANDS[command].flags}
 
 
 def _unknown_flag(command: str, name: str) -> str:

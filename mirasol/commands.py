@@ -6,13 +6,15 @@ flags -> gin files -> spec -> workdir -> parts -> runtime -> rehearsal -> tasks 
 from __future__ import annotations
 
 import dataclasses
+import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mirasol import workdirs
 from mirasol.gin_files import find, run_name
+from mirasol.provenance import comparison, record
 from mirasol.spelling import nearest
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from mirasol.experiment import Experiment
 
 _NAMED = 5  # Refused rows and missing files that check-data names, where not all are asked for.
+Number = TypeVar("Number", int, float)
+METRICS = "metrics.jsonl"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,6 +34,7 @@ class Request:
     Attributes:
       arguments: the whole line, for the record.
       bindings: "NAME = VALUE" of each --gin.NAME=VALUE.
+      operands: words that are no flags.
     """
 
     arguments: Sequence[str] = ()
@@ -42,23 +47,30 @@ class Request:
     video: str | None = None
     question: str | None = None
     output: str | None = None
+    devices: str | None = None
+    steps_per_second: str | None = None
+    dry_run: bool = False
+    operands: Sequence[str] = ()
     sample: int = 64
     format: str = "text"
     strict: bool = False
     list_all: bool = False
 
 
-def run(name: str, request: Request) -> None:
-    """Runs one command.
+def run(name: str, request: Request) -> int:
+    """Runs one command; returns its exit code.
 
     Raises:
       ValueError: something in the request is wrong; nothing was written.
     """
-    commands: dict[str, Callable[[Request], None]] = {
+    commands: dict[str, Callable[[Request], int | None]] = {
         "train": train,
         "eval": evaluate,
         "infer": infer,
         "describe": describe,
+        "diff": diff,
+        "reproduce": reproduce,
+        "check": check,
         "check-data": check_data,
     }
     for file in request.gin_file:
@@ -67,7 +79,7 @@ def run(name: str, request: Request) -> None:
         if "," in tasks:
             apart = " ".join(f"--task={task}" for task in tasks.split(","))
             raise ValueError(f"--task={tasks} names several, and a flag takes one: {apart}")
-    commands[name](request)
+    return commands[name](request) or 0
 
 
 def train(request: Request) -> None:
@@ -75,15 +87,48 @@ def train(request: Request) -> None:
     if not request.gin_file:
         raise ValueError("train needs a run: --gin_file=runs/av_shapes_tiny.gin, say")
     workdir = Path(request.workdir or Path("workdirs") / run_name(list(request.gin_file)))
-    spec = _load(request.gin_file, request.bindings)
+    spec = _check(request)  # What does not fit is found out while nothing is written.
     workdirs.check(workdir, spec)
     experiment = spec.build()
-    where = _describe_runtime(request.runtime, experiment.precision)
-    experiment.rehearse()  # Parts that do not fit are found out while nothing is written.
-    experiment.check()
-    workdirs.claim(workdir, spec, request.arguments, where)
+    start = _start(request, spec, experiment, request.runtime)
+    _train(workdir, spec, experiment, request.runtime, start)
+
+
+def reproduce(request: Request) -> None:
+    """Starts a workdir's experiment again in a new one, and tells first what differs now."""
+    if len(request.operands) != 1:
+        raise ValueError("reproduce needs one workdir, the folder that train printed")
+    if request.bindings:
+        raise ValueError(
+            "reproduce changes nothing; with --gin.NAME=VALUE it is another experiment"
+        )
+    old = Path(request.operands[0])
+    spec, then = workdirs.read(old), workdirs.last_start(old)
+    workdir = workdirs.new(Path(request.workdir or f"{old}_again"))
+    runtime = then["runtime"].partition(":")[0]
+    experiment = spec.build()
+    experiment.rehearse()  # What does not fit is found out while nothing is written.
+    start = _start(request, spec, experiment, runtime, old)
+    print("\n".join(comparison.changes(then, start)) or "nothing differs")
+    if not request.dry_run:
+        _train(workdir, spec, experiment, runtime, start)
+
+
+def _start(
+    request: Request, spec: Spec, experiment: Experiment, runtime: str, old: Path | None = None
+) -> dict[str, Any]:
+    """Checks everything, and returns the record of the start; makes data, unless told not to."""
+    where = _describe_runtime(runtime, experiment.precision)
+    data = experiment.check(make=not request.dry_run)
+    return record.record(request.arguments, spec, where, data, old)
+
+
+def _train(
+    workdir: Path, spec: Spec, experiment: Experiment, runtime: str, start: dict[str, Any]
+) -> None:
+    workdirs.claim(workdir, spec, start)
     _log_to_terminal()
-    for task, metrics in experiment.train(workdir, request.runtime).items():
+    for task, metrics in experiment.train(workdir, runtime).items():
         print(f"{task}\n{_table(metrics)}")
     print(f"trained in {workdir}; evaluate it with: python -m mirasol eval --workdir={workdir}")
 
@@ -132,15 +177,42 @@ def infer(request: Request) -> None:
 
 
 def describe(request: Request) -> None:
-    """Prints what an experiment is."""
+    """Prints what an experiment is and costs."""
     if request.gin_file and request.workdir:
         raise ValueError("describe takes --gin_file or --workdir, not both")
-    if request.gin_file:
-        print(_load(request.gin_file, request.bindings).build().describe())
-    elif request.workdir:
-        print(workdirs.read(Path(request.workdir), (), request.bindings).build().describe())
-    else:
+    if not request.gin_file and not request.workdir:
         raise ValueError("describe needs --gin_file=runs/av_shapes_tiny.gin, say, or --workdir")
+    devices = _number("devices", request.devices, int)
+    rate = _number("steps_per_second", request.steps_per_second, float)
+    if request.workdir:
+        spec = workdirs.read(Path(request.workdir), (), request.bindings)
+    else:
+        spec = _load(request.gin_file, request.bindings)
+    from mirasol.description import remaining, report, text
+
+    done = remaining.progress(Path(request.workdir) / METRICS) if request.workdir else None
+    question = report.Question(devices=devices, steps_per_second=rate, done=done)
+    _print(report.describe(spec, question), text.render, request.format)
+
+
+def diff(request: Request) -> int:
+    """Prints what sets two experiments apart; returns 0 for the same, 1 for different ones."""
+    if not request.operands or (len(request.operands) == 1 and not request.bindings):
+        raise ValueError("diff needs two experiments, each a workdir or gin files joined by +")
+    first, second = _stated(request.operands[0]), _stated(request.operands[-1], request.bindings)
+    from mirasol.description import differences
+
+    found = differences.differences(first, second)
+    _print(found, differences.render, request.format)
+    return 0 if found["same"] else 1
+
+
+def check(request: Request) -> None:
+    """Tells everything that is wrong with an experiment, and writes nothing."""
+    if not request.gin_file:
+        raise ValueError("check needs a run: --gin_file=runs/av_shapes_tiny.gin, say")
+    spec = _check(request)
+    print(f"no mistake found in {', '.join(request.gin_file)}: {len(spec.meaning)} values")
 
 
 def check_data(request: Request) -> None:
@@ -222,6 +294,33 @@ def _load(files: Sequence[str], bindings: Sequence[str]) -> Spec:
     from mirasol import config  # Not at the top: its root imports torch.
 
     return config.load(files, bindings)
+
+
+def _stated(name: str, bindings: Sequence[str] = ()) -> Spec:
+    """Returns the experiment of a workdir, or of gin files joined by +."""
+    if Path(name).is_dir():
+        return workdirs.read(Path(name), (), bindings)
+    return _load(name.split("+"), bindings)
+
+
+def _print(content: dict[str, Any], render: Callable[[dict], str], form: str) -> None:
+    print(json.dumps(content, indent=2) if form == "json" else render(content))
+
+
+def _number(flag: str, given: str | None, kind: Callable[[str], Number]) -> Number | None:
+    if given is None:
+        return None
+    try:
+        return kind(given)
+    except ValueError:
+        what = "a whole number" if kind is int else "a number"
+        raise ValueError(f"--{flag}={given} is not {what}") from None
+
+
+def _check(request: Request) -> Spec:
+    from mirasol import config
+
+    return config.check(request.gin_file, request.bindings)
 
 
 def _describe_runtime(name: str, precision: str) -> str:

@@ -3,10 +3,10 @@
     spec = load(["runs/av_shapes_tiny.gin"], ["TRAIN_STEPS = 100"])
     experiment = spec.build()
 
-gin refuses unknown names but lets three mistakes pass in silence, so they are looked for here:
-a binding that nothing uses (a macro or a scope misspelt), one above an `include` (lost), and the
-same one twice in a file. gin's state is global: a spec keeps its own text and restores it to
-build, so several can be loaded in one process, one after the other. What an experiment builds
+gin stops at the first mistake, and lets some pass in silence. So the text is checked before gin
+reads it, to its end, and everything that is wrong with it is told at once: `load` checks the text,
+`check` builds each part besides. gin's state is global: a spec keeps its own text and restores it
+to build, so several can be loaded in one process, one after the other. What an experiment builds
 later than `build()` (its model, under a seed) it must build before the next `load` or `build`.
 """
 
@@ -15,24 +15,23 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import importlib.util  # gin-config 0.5.0 uses it without importing it.
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 import gin
-from gin import config_parser
 
-from mirasol import gin_messages, statements
+from mirasol import gin_messages, loose_ends, value_types
+from mirasol.findings import ExperimentError, Finding
 from mirasol.gin_files import find, runs
-from mirasol.kinds import check_kinds
-from mirasol.statements import Item, ItemError, Reader, Statement
+from mirasol.names import Bound, Names
+from mirasol.statements import Reader
 from mirasol.wiring import (
     MACRO,
     Declared,
     Reference,
+    Scope,
     Wiring,
-    check_parameters,
     defaults,
-    references,
     replace_leaves,
     required,
 )
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     from mirasol.experiment import Experiment
 
 ROOT = "mirasol.experiment.Experiment"
-_ONLY_A_PART = "; models, data and overlays are parts of a run: give that first, such as {}"
+_ONLY_A_PART = "models, data and overlays are parts of a run: give that first, such as {}"
 _WIDTH = 100  # Characters a line, soft, of the files that are written.
 
 
@@ -56,6 +55,7 @@ class Spec:
       meaning: parameter -> value as text, macros filled in: equal for equal experiments.
       macros: name -> value.
       root: module and class of the root.
+      wiring: the parts that the root leads to.
     """
 
     declared: str
@@ -63,6 +63,7 @@ class Spec:
     meaning: Mapping[str, str]
     macros: Mapping[str, Any]
     root: str
+    wiring: Wiring = dataclasses.field(repr=False, compare=False)
 
     def build(self) -> Experiment:
         """Builds the experiment and all its parts, but for those it builds itself later.
@@ -79,6 +80,25 @@ class Spec:
             raise ValueError(gin_messages.in_building(error)) from error
 
 
+@dataclasses.dataclass(frozen=True)
+class Examined:
+    """What files and flags amount to, and what is wrong with it.
+
+    Attributes:
+      texts: for gin.
+      bound: bindings, by their full names.
+      wiring: the parts that the root leads to; None where nothing binds the root.
+      findings: of the text alone.
+      broken: parts of which something is wrong.
+    """
+
+    texts: Sequence[TextIO]
+    bound: Bound
+    wiring: Wiring | None
+    findings: Sequence[Finding]
+    broken: frozenset[tuple[Scope, str]] = frozenset()
+
+
 def load(files: Sequence[str], bindings: Sequence[str] = (), root: str | None = None) -> Spec:
     """Reads gin files in order, then bindings; the last to bind a name wins.
 
@@ -88,37 +108,43 @@ def load(files: Sequence[str], bindings: Sequence[str] = (), root: str | None = 
       root: module and class that everything is built for, ROOT by default.
 
     Raises:
-      ValueError: in one line, whatever is wrong: a file, a name, a value, an unused binding.
+      ExperimentError: a ValueError with all that is wrong: files, names, values, unused bindings.
     """
-    reader = Reader(_items)
-    for name in files:
-        reader.read_file(find(name))
-    for binding in bindings:
-        reader.read_flag(binding)
-    written = reader.statements
-    try:
-        _parse(reader.texts)
-    except Exception as error:
-        if not gin_messages.raised_by_gin(error):
-            raise
-        names, macros = statements.names(written), statements.macros(written)
-        message = gin_messages.in_reading(error, names, macros, _lookup)
-        if not _is_whole(written, root or ROOT):
-            message += _ONLY_A_PART.format(_runs())
-        raise ValueError(message) from error
-    return _spec(written, root or ROOT)
+    root = root or ROOT
+    return _spec(examine(files, bindings, root), root)
+
+
+def check(files: Sequence[str], bindings: Sequence[str] = (), root: str | None = None) -> Spec:
+    """Reads as `load` does, and tries out the parts, without data, device or memory.
+
+    Raises:
+      ExperimentError: with all that is wrong, also what the parts refuse, sizes that do not fit,
+        and tasks, splits and files that are not there.
+    """
+    root = root or ROOT
+    examined = examine(files, bindings, root)
+    if examined.wiring is None:
+        return _spec(examined, root)
+    from mirasol.trial import Trial  # Imports torch.
+
+    trial = Trial(examined.wiring, examined.bound, examined.broken)
+    trial.run(_imported(root), whole=not examined.findings)
+    findings = [*examined.findings, *trial.findings]
+    return _spec(dataclasses.replace(examined, findings=findings), root)
 
 
 def states_experiment(files: Sequence[str]) -> bool:
     """Returns whether the files state a whole experiment, rather than changes of one.
 
     Raises:
-      ValueError: no such file, or no gin.
+      ValueError: no such file.
     """
-    reader = Reader(_items)
+    reader = Reader()
     for name in files:
         reader.read_file(find(name))
-    return _is_whole(reader.statements, ROOT)
+    root = ROOT.rpartition(".")[2]
+    bound = {item.written[2] for item in reader.statements if item.written[1] == root}
+    return bound.issuperset(required(_imported(ROOT)))
 
 
 def differences(ours: Spec, theirs: Spec) -> list[str]:
@@ -136,17 +162,67 @@ def differences(ours: Spec, theirs: Spec) -> list[str]:
     return found
 
 
-def _spec(written: Sequence[Statement], root: str) -> Spec:
-    """Returns what gin has just read, checked."""
+def examine(files: Sequence[str], bindings: Sequence[str], root: str) -> Examined:
+    """Reads files and flags to their end; see `load`."""
+    target = _imported(root)
+    reader = Reader()
+    for name in files:
+        reader.read_file(find(name))
+    for binding in bindings:
+        reader.read_flag(binding)
+    names = Names(reader.sources)
+    bound = names.bound(reader.statements)
+    findings = [*reader.findings, *names.findings]
+    found = names.find(target)
+    lost = reader.lost or names.lost
+    if found is None or not any(name == found for _, name in bound.declared):
+        if not lost:
+            findings.append(Finding("", f"no gin file given binds {target.__name__}; {_a_part()}"))
+        return Examined(reader.texts, bound, None, findings)
+    wiring = Wiring([Reference((), found, target, True)], bound.declared)
+    findings += loose_ends.circular(wiring, bound)
+    if not lost:
+        findings += _loose_ends(wiring, bound, target, reader.unread)
+    refused = list(value_types.check(wiring, bound))
+    findings += [finding for _, finding in refused]
+    broken = frozenset((part.scope, part.reference.name) for part, _ in refused)
+    return Examined(reader.texts, bound, wiring, findings, broken)
+
+
+def _loose_ends(
+    wiring: Wiring, bound: Bound, root: Callable[..., Any], unread: bool
+) -> list[Finding]:
+    """Returns what is bound and not used, and what is used and not bound."""
+    whole = next(part for part in wiring.objects() if part.reference.target is root)
+    lacking = loose_ends.lacking(whole)
+    if len(lacking) > 1:  # So few bindings are no run; what else it lacks goes without saying.
+        listed = ", ".join(lacking)
+        return [Finding("", f"{root.__name__} lacks values of {listed}; {_a_part()}")]
+    found = [*loose_ends.undefined(wiring, bound), *loose_ends.missing(wiring, bound)]
+    # A value that cannot be read may have been what uses it.
+    return found if unread else [*found, *loose_ends.unused(wiring, bound)]
+
+
+def _spec(examined: Examined, root: str) -> Spec:
+    """Returns what gin makes of it.
+
+    Raises:
+      ExperimentError: something is wrong with it.
+    """
+    if examined.findings:
+        raise ExperimentError(examined.findings)
+    try:
+        _parse(examined.texts)
+    except Exception as error:
+        if not gin_messages.raised_by_gin(error):
+            raise
+        raise ExperimentError([gin_messages.in_reading(error)]) from error
     raw = gin.config._CONFIG  # gin-config 0.5.0 has no public way to list its bindings.
     declared = {
         key: {name: replace_leaves(_plain, value) for name, value in values.items()}
         for key, values in raw.items()
     }
     wiring = Wiring([_root_reference(declared, root)], declared)
-    statements.check_used(wiring, written)
-    check_parameters(wiring)
-    check_kinds(wiring)
     operative = {
         ("/".join(part.scope), part.reference.name): defaults(part.reference.target)
         | {name: raw[key][name] for name, key in part.origin.items()}
@@ -169,6 +245,7 @@ def _spec(written: Sequence[Statement], root: str) -> Spec:
             if name == MACRO
         },
         root=root,
+        wiring=wiring,
     )
 
 
@@ -177,14 +254,11 @@ def _root_reference(declared: Declared, root: str) -> Reference:
     for _, name in declared:
         if gin.config.ConfigurableReference(name, True).configurable.wrapped is target:
             return Reference((), name, target, True)
-    raise ValueError(f"no gin file given binds {target.__name__}{_ONLY_A_PART.format(_runs())}")
+    raise AssertionError(f"nothing binds {root}")
 
 
-def _is_whole(written: Sequence[Statement], root: str) -> bool:
-    """Returns whether the root's values are all bound, as in a run and not in a part of one."""
-    name = root.rpartition(".")[2]
-    bound = {item.key[2] for item in written if item.key[1] == name}
-    return bound.issuperset(required(_imported(root)))
+def _a_part() -> str:
+    return _ONLY_A_PART.format(_runs())
 
 
 def _runs() -> str:
@@ -210,46 +284,6 @@ def _imported(name: str) -> Callable[..., Any]:
     return getattr(importlib.import_module(module), attribute)
 
 
-def _lookup(name: str) -> Callable[..., Any] | None:
-    try:
-        return gin.config.ConfigurableReference(name, True).configurable.wrapped
-    except (ValueError, KeyError):  # Unknown, or several.
-        return None
-
-
 def _short_parameter(name: str) -> str:
     scope, slash, rest = name.rpartition("/")
     return scope + slash + ".".join(rest.split(".")[-2:])
-
-
-class _BareNames(config_parser.ParserDelegate):
-    """Leaves names as they are written."""
-
-    def configurable_reference(self, scoped_configurable_name, evaluate):
-        *scope, name = scoped_configurable_name.split("/")
-        return Reference(tuple(scope), name.rpartition(".")[2], object, evaluate)
-
-    def macro(self, macro_name):
-        return Reference(tuple(macro_name.split("/")), MACRO, object, True)
-
-
-def _items(text: str) -> Iterator[Item]:
-    """Yields what a text states, names unresolved.
-
-    Raises:
-      ItemError: the text is no gin.
-    """
-    try:
-        for item in config_parser.ConfigParser(text, _BareNames()):
-            if isinstance(item, config_parser.IncludeStatement):
-                yield Item(item.location.line_num, include=item.filename)
-            elif isinstance(item, config_parser.BindingStatement):
-                name = item.selector.rpartition(".")[2]
-                key = (item.scope, name, item.arg_name)
-                if not item.arg_name:
-                    key = ("/".join(filter(None, [item.scope, name])), MACRO, "value")
-                found = tuple(references(item.value))
-                yield Item(item.location.line_num, binds=key, references=found)
-    except SyntaxError as error:
-        line = error.args[1][1] if len(error.args) > 1 else 1
-        raise ItemError(line, gin_messages.in_syntax(error)) from error

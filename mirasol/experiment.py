@@ -1,6 +1,6 @@
 """Experiment: the frozen root of the specification, and what can be done with it.
 
-gin file -> Experiment -> train | evaluate | infer | describe
+gin file -> Experiment -> train | evaluate | infer
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -19,8 +20,9 @@ from mirasol.data.loader import Stage
 from mirasol.data.references import ClipReference, Question
 from mirasol.evaluation.answers import WRITING, Answers
 from mirasol.models.mirasol3b import Mirasol
+from mirasol.named import SplitName, TaskName
 from mirasol.numbers import require_positive
-from mirasol.runtime.base import precision_dtype
+from mirasol.runtime.base import Precision, precision_dtype
 from mirasol.training.optimizers import Optimizer
 
 _SEEDS = 2**32  # Those that torch, numpy and TensorFlow all take.
@@ -46,7 +48,7 @@ class TrainingData:
 
     stages: Sequence[Stage]
     batch_size: int
-    split: str = "train"
+    split: SplitName = "train"
     shuffle: bool = True
     workers: int = 1
     broken_media: BrokenMedia = FEW
@@ -89,9 +91,9 @@ class EvaluationPlan:
         asked, and the score says how many these are.
     """
 
-    tasks: Sequence[str]
+    tasks: Sequence[TaskName]
     batch_size: int
-    split: str = "validation"
+    split: SplitName = "validation"
     max_clips: int | None = None
     workers: int = 1
     answers: Answers = WRITING
@@ -162,7 +164,7 @@ class Experiment:
     training: TrainingData
     evaluation: EvaluationPlan
     trainer: Trainer
-    precision: str = "float32"
+    precision: Precision = "float32"
 
     def __post_init__(self) -> None:
         precision_dtype(self.precision)
@@ -210,8 +212,14 @@ class Experiment:
         pairs += [(task, self.evaluation.split) for task in self.evaluation.tasks]
         return list(dict.fromkeys(pairs))
 
-    def check(self) -> None:
-        """Looks up every task and split; makes the data of tasks that make their own.
+    def check(self, make: bool = True) -> dict[str, Any]:
+        """Looks up every task and split, and tells what their data are.
+
+        Args:
+          make: whether to make the data of tasks that make their own.
+
+        Returns:
+          "task/split" -> its identity, see `data/identity.py`.
 
         Raises:
           ValueError: a task or a split that is not there; names the nearest.
@@ -221,14 +229,12 @@ class Experiment:
         with TaskService() as service:
             for task, split in self.reads():
                 service.check(task, split)
-            for task, split in self.reads():
+            for task, split in self.reads() if make else ():
                 service.prepare(task, split)
-
-    def describe(self) -> str:
-        """Returns parameters, token counts and shapes as text, without data or training."""
-        from mirasol.describe import describe
-
-        return describe(self)
+            found: dict[str, Any] = {}
+            for task, split in self.reads():
+                found |= service.identity(task, split)
+            return found
 
     def train(self, workdir: Path, runtime: str) -> dict[str, dict[str, float]]:
         """Trains in `workdir`, going on from its newest checkpoint if there is one.

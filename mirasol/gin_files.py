@@ -41,6 +41,21 @@ def find(name: str) -> Path:
     )
 
 
+def data_file(name: str) -> Path | None:
+    """Returns another file that a gin file names, from here, else from the shipped folder."""
+    tried = (Path(name).expanduser(), shipped_folder() / name)
+    return next((path for path in tried if path.is_file()), None)
+
+
+def closest_beside(name: str) -> str:
+    """Returns the file whose path looks most like that of a data file, "" if none does."""
+    shipped = shipped_folder()
+    known = [path.relative_to(shipped).as_posix() for path in shipped.rglob("*.model")]
+    folder = Path(name).expanduser().parent
+    beside = folder.iterdir() if folder.is_dir() else ()
+    return closest(os.path.normpath(name), [*known, *map(os.path.normpath, beside)])
+
+
 def runs() -> list[str]:
     """Returns the shipped files that state a whole experiment, as `--gin_file` takes them."""
     files = sorted((shipped_folder() / "runs").glob("*.gin"))

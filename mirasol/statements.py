@@ -1,171 +1,177 @@
-"""Bindings as they are written, and the search for those that nothing uses.
+"""Bindings as they are written in files and flags, and those of them that undo each other.
 
-WARMUP = 10                      used by the next line
-Schedule.warmup = %WARMUP        put out of use by the next line: no mistake
-Schedule.warmup = 0
-WARMPU = 20                      nothing ever used it: a mistake
+included files first, as gin reads them -> Statement, Statement, ... ; the last to bind a name wins
 """
 
 from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TextIO
 
+from mirasol import gin_syntax
+from mirasol.findings import Finding
 from mirasol.gin_files import find
-from mirasol.spelling import nearest
-from mirasol.wiring import MACRO, Key, Reference, Wiring, short
+from mirasol.gin_syntax import Binding, Import
 
 Written = tuple[str, str, str]  # scope, configurable without its module, parameter
 
 
-@dataclasses.dataclass(frozen=True)
-class Statement:
-    """A binding as it is written.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Source:
+    """A file or a flag.
 
     Attributes:
-      key: what is bound; a macro is (its name, MACRO, "value").
-      references: those in the value, by their bare names.
-      place: file and line, or flag.
+      name: for people.
+      imports: what its selectors begin with; none in a flag.
     """
 
-    key: Written
-    references: tuple[Reference, ...]
-    place: str
+    name: str
+    imports: tuple[Import, ...] = ()
+    is_flag: bool = False
+
+    def place(self, line: int) -> str:
+        """Returns how people find the line."""
+        return self.name if self.is_flag else f"{self.name} line {line}"
 
 
 @dataclasses.dataclass(frozen=True)
-class Item:
-    """What one line of a file does: bind, or include."""
+class Statement:
+    """A binding and the text that it stands in."""
 
-    line: int
-    include: str | None = None
-    binds: Written = ("", "", "")
-    references: tuple[Reference, ...] = ()
+    binding: Binding
+    source: Source
 
+    @property
+    def written(self) -> Written:
+        """What is bound, the module left out."""
+        selector = self.binding.selector.rpartition(".")[2]
+        return self.binding.scope, selector, self.binding.parameter
 
-class ItemError(ValueError):
-    """A line that is no gin."""
+    @property
+    def place(self) -> str:
+        """Of the parameter."""
+        return self.source.place(self.binding.line)
 
-    def __init__(self, line: int, reason: str):
-        super().__init__(reason)
-        self.line = line
+    @property
+    def head(self) -> str:
+        """Of the name above the block, or in the same line."""
+        return self.source.place(self.binding.head)
 
 
 class Reader:
     """Reads files and flags, included files first, as gin does.
 
-    Args:
-      items: yields what a text states; raises ItemError.
-
     Attributes:
-      statements: every binding read.
+      statements: every binding read, in order.
+      sources: every file and flag read, in order.
       texts: what gin shall parse, `include` lines blank: where files lie is decided here alone.
         gin's own search would report as an error every folder that lacks the file.
+      findings: files that are not there, lines that are no gin, names bound twice.
+      lost: whether something was bound of which not even the name is known.
+      unread: whether a value could not be read.
     """
 
-    def __init__(self, items: Callable[[str], Iterable[Item]]):
-        self._items = items
+    def __init__(self) -> None:
         self.statements: list[Statement] = []
+        self.sources: list[Source] = []
         self.texts: list[TextIO] = []
+        self.findings: list[Finding] = []
+        self.lost = False
+        self.unread = False
+        self._flags: dict[Written, Statement] = {}
 
-    def read_file(self, path: Path, within: tuple[Path, ...] = ()) -> None:
-        """Reads a file and what it includes.
-
-        Raises:
-          ValueError: no such file, no gin, a name bound twice, or a binding above an include.
-        """
-        if path in within:
-            raise ValueError(f"{path} includes itself, by way of {within[-1]}")
-        lines = path.read_text(encoding="utf-8").splitlines()
-        includes, bindings = self._sort("\n".join(lines), lambda line: f"{path} line {line}")
-        for item in includes:
-            self.read_file(find(str(item.include)), (*within, path))
-            lines[item.line - 1] = ""
-        self.statements += bindings
-        self._add_text("\n".join(lines), str(path))
-
-    def read_flag(self, binding: str) -> None:
-        """Reads "NAME = VALUE".
-
-        Raises:
-          ValueError: no gin.
-        """
-        place = "--gin." + binding.partition("=")[0].strip()
-        self.statements += self._sort(binding, lambda _: place)[1]
-        self._add_text(binding, place)
-
-    def _sort(self, text: str, place: Callable[[int], str]) -> tuple[list[Item], list[Statement]]:
-        includes: list[Item] = []
-        bindings: dict[Written, Statement] = {}
-        try:
-            for item in self._items(text):
-                here, before = place(item.line), bindings.get(item.binds)
-                if item.include and bindings:
-                    raise ValueError(f"{here}: what is bound above an include is lost; move it up")
-                if item.include:
-                    includes.append(item)
-                elif before:
-                    raise ValueError(f"{here}: bound before, in {before.place}; one is lost")
+    def read_file(self, path: Path, within: tuple[Path, ...] = ()) -> dict[Written, Statement]:
+        """Reads a file and what it includes; returns what they bind, for who includes it."""
+        text = path.read_text(encoding="utf-8")
+        source, parsed = self._parsed(text, str(path))
+        lines = text.splitlines()
+        first = min((binding.line for binding in parsed.bindings), default=len(lines))
+        included: list[dict[Written, Statement]] = []
+        for include in parsed.includes:
+            lines[include.line - 1] = ""
+            if include.line > first:
+                self._find(source.place(include.line), "what is bound above an include is lost")
+            if inner := self._found(include.name, source.place(include.line)):
+                if inner in (*within, path):
+                    way = f", by way of {path}" if inner != path else ""
+                    self._find(source.place(include.line), f"{inner} includes itself{way}")
                 else:
-                    bindings[item.binds] = Statement(item.binds, item.references, here)
-        except ItemError as error:
-            raise ValueError(f"{place(error.line)}: {error}") from error
-        return includes, list(bindings.values())
+                    included.append(self.read_file(inner, (*within, path)))
+        mine = self._once(Statement(binding, source) for binding in parsed.bindings)
+        self._check_siblings(included, mine, path)
+        self._add(source, mine.values(), "\n".join(lines))
+        return {key: value for each in (*included, mine) for key, value in each.items()}
 
-    def _add_text(self, text: str, name: str) -> None:
+    def read_flag(self, text: str) -> None:
+        """Reads "NAME = VALUE"."""
+        name = "--gin." + text.partition("=")[0].strip()
+        source, parsed = self._parsed(text, name, is_flag=True)
+        mine = self._once((Statement(each, source) for each in parsed.bindings), self._flags)
+        self._add(source, mine.values(), text)
+
+    def _parsed(
+        self, text: str, name: str, *, is_flag: bool = False
+    ) -> tuple[Source, gin_syntax.Text]:
+        parsed = gin_syntax.read(text)
+        source = Source(name, tuple(parsed.imports), is_flag)
+        for line, reason in parsed.errors:
+            self._find(source.place(line), reason)
+        self.lost |= parsed.lost
+        self.unread |= bool(parsed.errors)
+        return source, parsed
+
+    def _found(self, name: str, place: str) -> Path | None:
+        try:
+            return find(name)
+        except ValueError as error:
+            self._find(place, str(error))
+            self.lost = True
+            return None
+
+    def _once(
+        self, statements: Iterable[Statement], bound: dict[Written, Statement] | None = None
+    ) -> dict[Written, Statement]:
+        """Returns the statements, none twice."""
+        bound = {} if bound is None else bound
+        mine: dict[Written, Statement] = {}
+        for statement in statements:
+            before = bound.get(statement.written)
+            if before:
+                where = "by a flag" if statement.source.is_flag else f"in {before.place}"
+                self._find(statement.place, f"bound before, {where}; one is lost: leave one out")
+            bound[statement.written] = mine[statement.written] = statement
+        return mine
+
+    def _check_siblings(
+        self,
+        included: list[dict[Written, Statement]],
+        mine: dict[Written, Statement],
+        path: Path,
+    ) -> None:
+        """Finds what two files bind of which neither includes the other; the first is lost.
+
+        Nothing is lost where the file that includes both binds it once more, and decides.
+        """
+        bound: dict[Written, Statement] = {}
+        for file in included:
+            for key, statement in file.items():
+                before = bound.setdefault(key, statement)
+                if before.place != statement.place and key not in mine:
+                    self._find(
+                        statement.place,
+                        f"bound before, in {before.place}, and {path} includes both; one is lost: "
+                        f"leave one out, or bind it in {path}, too",
+                    )
+
+    def _find(self, place: str, message: str) -> None:
+        self.findings.append(Finding(place, message))
+
+    def _add(self, source: Source, statements: Iterable[Statement], text: str) -> None:
+        self.statements += statements
+        self.sources.append(source)
         file = io.StringIO(text)
-        file.name = name  # For the places in gin's errors.
+        file.name = source.name  # For the places in gin's errors.
         self.texts.append(file)
-
-
-def names(statements: Sequence[Statement]) -> set[str]:
-    """Returns the configurables that the statements mention, without their modules."""
-    mentioned = {reference.name for item in statements for reference in item.references}
-    return (mentioned | {item.key[1] for item in statements}) - {MACRO}
-
-
-def macros(statements: Sequence[Statement]) -> set[str]:
-    """Returns the macros that the statements define."""
-    return {item.key[0] for item in statements if item.key[1] == MACRO}
-
-
-def check_used(wiring: Wiring, statements: Sequence[Statement]) -> None:
-    """Raises ValueError for the first binding that nothing uses.
-
-    What a later binding has put out of use is no mistake: an ablation that swaps a part leaves
-    the old part's bindings behind. So a part that any binding ever led to counts as used.
-    """
-    last = {statement.key: statement for statement in statements}
-    overridden = [item for item in statements if last[item.key] is not item]
-    swapped = {
-        "/".join(reference.scope) if reference.is_macro else reference.name
-        for item in overridden
-        for reference in item.references
-    }
-    former = [
-        Reference(tuple(filter(None, scope.split("/"))), name, object, True)
-        for scope, name in wiring.unused()
-        if (scope if name == MACRO else _bare(name)) in swapped
-    ]
-    formerly_used = Wiring(former, wiring.declared).used
-    for key in wiring.unused():
-        if key not in formerly_used:
-            raise ValueError(_message(key, wiring, last))
-
-
-def _bare(name: str) -> str:
-    return name if name == MACRO else name.rpartition(".")[2]
-
-
-def _message(key: Key, wiring: Wiring, last: dict[Written, Statement]) -> str:
-    scope, name = key
-    parameter = next(iter(wiring.declared[key]))
-    statement = last.get((scope, _bare(name), parameter))
-    place = f"{statement.place}: " if statement else ""
-    alike = [short(used) for used in wiring.used if (used[1] == MACRO) == (name == MACRO)]
-    title = short(key)
-    what = f"the macro {title!r}" if name == MACRO else f"{title}.{parameter}"
-    return f"{place}nothing uses {what}{nearest(title, alike)}"

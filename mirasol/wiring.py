@@ -14,13 +14,21 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from mirasol.spelling import nearest
-
 MACRO = "gin.macro"
+
+
+class _Unknown:
+    def __repr__(self) -> str:
+        return "?"
+
+
+UNKNOWN = _Unknown()
+"""Stands for a value that is known to be wrong already: every later check lets it pass."""
 
 Scope = tuple[str, ...]
 Key = tuple[str, str]  # (scope "a/b", configurable "module.Class")
@@ -127,35 +135,28 @@ class Wiring:
         return found
 
     def expand(self, value: Any, within: tuple[str, ...] = ()) -> Any:
-        """Returns `value` with every macro in it replaced by what it stands for."""
+        """Returns `value` with every macro in it replaced by what it stands for.
+
+        One that is not defined, or stands for itself, is UNKNOWN.
+        """
 
         def leaf(inner: Any) -> Any:
             if not isinstance(inner, Reference) or not inner.is_macro:
                 return inner
-            name = "/".join(inner.scope)
-            if name in within:
-                raise ValueError(f"the macro {name} stands for itself: {' -> '.join(within)}")
+            name = self.macro(inner)
+            if name is None or name in within:
+                return UNKNOWN
             return self.expand(self.declared[name, MACRO]["value"], (*within, name))
 
         return replace_leaves(leaf, value)
 
-
-def check_parameters(wiring: Wiring) -> None:
-    """Raises ValueError if a part that gin calls lacks a value, or gets one it does not name.
-
-    A part that is passed on uncalled may get the rest from whoever calls it.
-    """
-    for part in wiring.objects():
-        known = _parameters(part.reference.target)
-        for name in part.origin:
-            if name not in known:  # A **kwargs would swallow it.
-                raise ValueError(f"{part.title} has no parameter {name!r}{nearest(name, known)}")
-        for name in required(part.reference.target):
-            if part.called and name not in part.origin:
-                raise ValueError(
-                    f"{part.title}.{name} has no value: bind it in a gin file, or pass "
-                    f"--gin.{part.title}.{name}=VALUE"
-                )
+    def macro(self, reference: Reference) -> str | None:
+        """Returns the name under which a macro is defined, with the innermost scope that has it."""
+        for length in range(len(reference.scope), 0, -1):
+            name = "/".join(reference.scope[:length])
+            if (name, MACRO) in self.declared:
+                return name
+        return None
 
 
 def references(value: Any) -> Iterator[Reference]:
@@ -179,13 +180,13 @@ def replace_leaves(change: Callable[[Any], Any], value: Any) -> Any:
 
 def defaults(target: Callable[..., Any]) -> dict[str, Any]:
     """Returns the parameters' defaults that can be written down as a Python literal."""
-    return {name: value for name, value in _parameters(target).items() if _is_literal(value)}
+    return {name: value for name, value in parameters(target).items() if _is_literal(value)}
 
 
 def required(target: Callable[..., Any]) -> list[str]:
     """Returns the parameters without a default."""
     empty = inspect.Parameter.empty
-    return [name for name, default in _parameters(target).items() if default is empty]
+    return [name for name, default in parameters(target).items() if default is empty]
 
 
 def short(key: Key) -> str:
@@ -194,7 +195,8 @@ def short(key: Key) -> str:
     return scope if name == MACRO else "/".join(filter(None, [scope, name.rpartition(".")[2]]))
 
 
-def _parameters(target: Callable[..., Any]) -> dict[str, Any]:
+@functools.lru_cache
+def parameters(target: Callable[..., Any]) -> Mapping[str, Any]:
     """Returns named parameters and their defaults (`inspect.Parameter.empty` for none)."""
     variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     found = inspect.signature(target).parameters.values()

@@ -3,16 +3,17 @@
 config.gin            every binding; enough to repeat the run
 operative_config.gin  every parameter of every part, defaults too
 provenance.json       how, where and with what it was started, once a start
+uncommitted-*.patch   what was not committed of the code then
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mirasol import provenance
+from mirasol.provenance import code, record
 from mirasol.spelling import closest, hint
 
 if TYPE_CHECKING:
@@ -78,6 +79,29 @@ def check(workdir: Path, spec: Spec) -> None:
         )
 
 
+def new(workdir: Path) -> Path:
+    """Returns the workdir, which must hold nothing yet.
+
+    Raises:
+      ValueError: it does.
+    """
+    if workdir.is_file() or (workdir.is_dir() and any(workdir.iterdir())):
+        raise ValueError(f"the workdir {workdir} is there already; choose another --workdir")
+    return workdir
+
+
+def last_start(workdir: Path) -> dict[str, Any]:
+    """Returns the record of the last start.
+
+    Raises:
+      ValueError: there is none.
+    """
+    starts = record.starts(workdir / PROVENANCE)
+    if not starts:
+        raise ValueError(f"the workdir {workdir} has no record of a start ({PROVENANCE})")
+    return starts[-1]
+
+
 def _way_out(workdir: Path) -> str:
     """Says what to do about a workdir of another experiment.
 
@@ -92,7 +116,7 @@ def _way_out(workdir: Path) -> str:
     )
 
 
-def claim(workdir: Path, spec: Spec, arguments: Sequence[str], runtime: str) -> None:
+def claim(workdir: Path, spec: Spec, start: Mapping[str, Any]) -> None:
     """Writes what the run is, unless it is there already, and a record of this start.
 
     `config.gin` comes last of the files that make the folder a run's: it says that they are all
@@ -107,4 +131,4 @@ def claim(workdir: Path, spec: Spec, arguments: Sequence[str], runtime: str) -> 
         with whole_file(workdir / CONFIG) as file:
             file.write("# Every binding of this run, in one file that needs no other.\n\n")
             file.write(spec.declared)
-    provenance.append(workdir / PROVENANCE, provenance.record(arguments, spec, runtime))
+    record.append(workdir / PROVENANCE, start, code.patch(code.package()))

@@ -23,6 +23,7 @@ import operator
 from collections.abc import Sequence
 from pathlib import Path
 
+from mirasol.data import identity
 from mirasol.data.av_shapes.files import annotation_path, media_path
 from mirasol.data.av_shapes.maker import ensure_made
 from mirasol.data.av_shapes.spec import FAMILIES, MOTION, PARTS, SPLITS, VARIANTS, AVShapes
@@ -69,6 +70,19 @@ def _read(folder: Path, split: str, families: Sequence[str]) -> dict[str, list]:
     return slices | {"start": nothing, "end": nothing}
 
 
+def _identity(split: str, *, spec: AVShapes, families: Sequence[str]) -> identity.Identity:
+    """Returns what a split is; see `mirasol/data/identity.py`."""
+    folder = data_root() / spec.name
+    files = [folder / "set.json", annotation_path(folder, split)]
+    if not files[-1].is_file():
+        return identity.identity(files)
+    slices = _read(folder, split, families)
+    counts = [len(rows.splitlines()) for rows in slices["rows"]]
+    there = [Path(media).is_file() for media in slices["media"]]
+    found = sum(count for count, is_there in zip(counts, there, strict=True) if is_there)
+    return identity.identity(files, sum(counts), found, sum(counts) - found)
+
+
 def _split_rows(features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """Returns the features with one string a row: ragged tensors take ten times as long."""
     return {**features, "rows": tf.strings.split(features["rows"], "\n")}
@@ -79,6 +93,7 @@ def _add_task(
 ) -> str:
     """Registers a task and returns its name; `num_clips` a split, where no clip is left out."""
     name = f"{spec.name}_{suffix}"
+    identity.state(name, functools.partial(_identity, spec=spec, families=families))
     seqio.TaskRegistry.add(
         name,
         seqio.FunctionDataSource(

@@ -59,6 +59,7 @@ toy.Root:
     model = @toy.Stack
 toy.Stack.layer = @toy.Layer()
 video/toy.Stack.depth = 2
+audio/toy.Stack.depth = 1
 toy.Layer.width = %WIDTH
 """
 
@@ -96,9 +97,7 @@ def load(*files: str, flags: tuple[str, ...] = ()) -> config.Spec:
 def refusal(*files: str, flags: tuple[str, ...] = ()) -> str:
     with pytest.raises(ValueError) as caught:
         load(*files, flags=flags)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
+    return str(caught.value)
 
 
 def changed(text: str, old: str, new: str) -> str:
@@ -149,7 +148,7 @@ def test_the_operative_text_holds_defaults_and_can_be_read_again():
 
 def test_meaning_does_not_depend_on_how_it_is_written():
     other = changed(changed(RUN, "STEPS = 3", "DROPOUT = 3"), "%STEPS", "%DROPOUT")
-    write(other=other + "audio/toy.Stack.depth = 1\n")
+    write(other=other + "toy.Stack.depth = 1\n")
     assert load("other.gin").meaning == load().meaning
     assert config.differences(load("other.gin"), load()) == []
 
@@ -204,10 +203,10 @@ MISTAKES = {
     "unknown name": (
         "toy.Layer.dropout",
         "toy.Layr.dropout",
-        "unknown name 'toy.Layr'; did you mean 'Layer'?",
+        "run.gin line 9: unknown name 'toy.Layr'; did you mean 'Layer'?",
     ),
     "not imported": ("toy.Layer.dropout", "toys.Layer.dropout", "'toys' is not imported"),
-    "unknown module": ("import toy", "import toyz", "No module named 'toyz'"),
+    "unknown module": ("import toy", "import toyz", "no module 'toyz'"),
     "no value": ("toy.Root.name = 'run'", "", "Root.name has no value"),
     "no gin value": ("'run'", "run", "run.gin line 8: "),
     "bound twice": (

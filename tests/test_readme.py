@@ -13,6 +13,8 @@ import pytest
 
 from mirasol import config
 from mirasol.__main__ import COMMANDS, FLAGS
+from mirasol.description import text as description_text
+from mirasol.description.report import describe
 from mirasol.gin_files import find
 
 ROOT = Path(__file__).parent.parent
@@ -133,7 +135,8 @@ def test_commands_take_the_flags_that_the_readme_gives_them():
     shown = command_lines()
     assert {line[0] for line in shown} == set(COMMANDS)
     for command, *arguments in shown:
-        flags = [argument.removeprefix("--").partition("=")[0] for argument in arguments]
+        words = [argument for argument in arguments if argument.startswith("--")]
+        flags = [word.removeprefix("--").partition("=")[0] for word in words]
         own = [flag for flag in flags if not flag.startswith("gin.")]
         assert set(own) <= set(COMMANDS[command].flags), (command, own)
 
@@ -153,7 +156,7 @@ def test_tools_named_in_the_tree_explain_themselves():
 def test_describe_prints_what_the_readme_shows():
     (command,) = [line for line in command_lines() if line[0] == "describe"]
     (gin_file,) = [word.removeprefix("--gin_file=") for word in command[1:]]
-    printed = config.load([gin_file]).build().describe()
+    printed = description_text.render(describe(config.load([gin_file])))
     (shown,) = re.findall(r"^Tokens a chunk\n.*?(?=^```)", README, re.DOTALL | re.MULTILINE)
     assert shown.strip() in printed
 

@@ -81,7 +81,9 @@ def test_a_run_is_whole_and_its_text_can_be_read_alone(run, tmp_path):
         assert config.load([str(tmp_path / "alone.gin")]).meaning == spec.meaning
 
 
-@pytest.mark.parametrize("change", [*names("overlays"), *names("ablations")])
+@pytest.mark.parametrize(
+    "change", [*names("overlays"), *names("ablations"), *names("data/sampling")]
+)
 @pytest.mark.parametrize("run", RUNS)
 def test_every_overlay_and_ablation_changes_every_run(run, change):
     spec = config.load([run, change])
@@ -113,7 +115,9 @@ def test_the_share_of_broken_media_can_be_bound():
     assert strict.training.broken_media == strict.evaluation.broken_media == Stop()
 
 
-@pytest.mark.parametrize("name", [*RUNS, *names("overlays"), *names("ablations")])
+@pytest.mark.parametrize(
+    "name", [*RUNS, *names("overlays"), *names("ablations"), *names("data/sampling")]
+)
 def test_a_file_says_what_it_is_and_how_to_run_it(name):
     header = re.match(r"(#.*\n)+", (SHIPPED / name).read_text())
     assert header

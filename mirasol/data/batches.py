@@ -28,6 +28,7 @@ from mirasol.data.converter import Converter, Example
 from mirasol.data.media import MediaError
 from mirasol.data.references import ClipReference, draw_questions
 from mirasol.data.training_order import TrainingOrder
+from mirasol.named import TaskName
 from mirasol.numbers import require_positive
 
 EvaluationItem = tuple[Batch, list[ClipReference]]
@@ -52,7 +53,7 @@ class Stage:
       ValueError: a number is below 1.
     """
 
-    task: str
+    task: TaskName
     batches: int | None = None
     batch_size: int | None = None
     chunk_questions: int | None = None
@@ -183,7 +184,7 @@ class TrainingBatches(Batches):
             examples = converter.chunk_examples(reference, chunk_questions, rng)
         else:
             questions = draw_questions(reference.questions, converter.shape.questions, rng)
-            examples = [converter.example(reference, questions)]
+            examples = [converter.example(reference, questions, rng)]
         for augmentation in self.augmentations:  # After the questions: these stay as they were.
             examples = [augmentation(example, rng) for example in examples]
         return examples

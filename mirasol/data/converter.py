@@ -10,6 +10,7 @@ The road after shuffle, mixture and shard (references.py):
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from mirasol.data.media import MediaError, MediaFile
 from mirasol.data.media_cache.cache import DECODING, ClipSource
 from mirasol.data.media_cache.entries import Clip
 from mirasol.data.references import ClipReference, Question, draw_questions
+from mirasol.data.sampling import FixedRateSampling, Sampling, UniformSampling, Window
 from mirasol.data.spectrogram import LogMel
 from mirasol.data.vocabulary import ByteVocabulary, Vocabulary
 
@@ -36,19 +38,23 @@ class Converter:
     Args:
       shape: the sizes of an example.
       vocabulary: text to ids; by default bytes.
-      frame_rate: frames a second; the T*F frames start at the clip's beginning, what is beyond them
-        is not used, and chunks past the clip's end are marked absent. None spreads the T*F frames
-        evenly over the clip, however long it is.
+      frame_rate: short for sampling=FixedRateSampling(frame_rate): the T*F frames start at the
+        clip's beginning, what is beyond them is not used, and chunks past the clip's end are marked
+        absent.
       spectrogram: sound to columns; its bins must be the shape's, as they are by default.
       video: False leaves the pictures absent and decodes none.
       audio: False leaves the sound absent and decodes none. A file without a track of sound, or of
         pictures, gives the same.
       cache_bytes: memory that this process spends on keeping decoded clips, first come first kept;
         decoding is deterministic, so a small set is decoded once and later epochs cost nothing.
+        Clips of which the sampling draws a part are not kept.
       media_cache: where clips come from: the media files, or a folder of clips decoded before.
+      sampling: which part of a clip is looked at (sampling.py); by default UniformSampling, all of
+        it, however long.
 
     Raises:
-      ValueError: if the spectrogram and the shape disagree, or a number is out of range.
+      ValueError: if the spectrogram and the shape disagree, a number is out of range, both
+        `frame_rate` and `sampling` are given, or a cache with a sampling that draws.
     """
 
     def __init__(
@@ -61,6 +67,7 @@ class Converter:
         audio: bool = True,
         cache_bytes: int = 0,
         media_cache: ClipSource = DECODING,
+        sampling: Sampling | None = None,
     ) -> None:
         vocabulary = ByteVocabulary() if vocabulary is None else vocabulary
         spectrogram = LogMel(mel_bins=shape.mel_bins) if spectrogram is None else spectrogram
@@ -69,40 +76,55 @@ class Converter:
                 f"LogMel.mel_bins is {spectrogram.mel_bins} and ExampleShape.mel_bins "
                 f"{shape.mel_bins}: they must be equal"
             )
-        if (frame_rate is not None and frame_rate <= 0) or cache_bytes < 0:
-            raise ValueError(
-                f"Converter(frame_rate={frame_rate}, cache_bytes={cache_bytes}): the rate must be "
-                "above 0 Hz or None, the cache at least 0 bytes"
-            )
+        if cache_bytes < 0:
+            raise ValueError(f"Converter(cache_bytes={cache_bytes}): it must be at least 0")
         self.shape = shape
         self.vocabulary = vocabulary
-        self.frame_rate = frame_rate
+        self.sampling = _sampling(frame_rate, sampling)
+        if self.sampling.draws and media_cache is not DECODING:
+            raise ValueError(
+                f"{type(self.sampling).__name__} draws another window each time and a media_cache "
+                "keeps one a clip; use UniformSampling or FixedRateSampling, or no cache"
+            )
         self.spectrogram = spectrogram
         self.video, self.audio = video, audio
         self.media_cache = media_cache
         self._cache_left_bytes = cache_bytes
         self._cache: dict[tuple, Clip] = {}
 
-    @property
-    def window_s(self) -> float | None:
-        """Seconds from a clip's beginning that are looked at; None: all of it, however long."""
-        return None if self.frame_rate is None else self.shape.frames / self.frame_rate
+    def window(
+        self, start_s: float, end_s: float, rng: np.random.Generator | None = None
+    ) -> Window:
+        """Returns which part of a clip is looked at; see `Sampling.window`."""
+        return self.sampling.window(start_s, end_s, self.shape.frames, rng)
 
-    def example(self, reference: ClipReference, questions: Sequence[Question]) -> Example:
+    def example(
+        self,
+        reference: ClipReference,
+        questions: Sequence[Question],
+        rng: np.random.Generator | None = None,
+    ) -> Example:
         """Returns one example: the clip and at most Q of its questions, named as in `Batch`.
 
         Prompts longer than P keep their last P tokens, answers longer than R their first R - 1;
         every answer ends in the end token. Slots without a question are marked so.
 
+        Args:
+          reference: of the clip.
+          questions: of these, in order.
+          rng: what the sampling draws comes from it; None, as in evaluation: nothing is drawn.
+
         Raises:
           MediaError: the file is missing or broken; it names the annotation row.
         """
-        return self.decode(reference) | self._texts(questions, self.shape.questions)
+        return self.decode(reference, rng) | self._texts(questions, self.shape.questions)
 
     def chunk_examples(
         self, reference: ClipReference, count: int, rng: np.random.Generator
     ) -> list[Example]:
         """Returns every chunk as an example: a clip of one chunk, with questions about it alone.
+
+        The sampling draws nothing here, so that chunks are those that the rows mean.
 
         Args:
           reference: of a clip whose questions' rows name a chunk by `part`, from 1.
@@ -149,7 +171,7 @@ class Converter:
             question_BQ=stacked("question_Q"),
         )
 
-    def decode(self, reference: ClipReference) -> Clip:
+    def decode(self, reference: ClipReference, rng: np.random.Generator | None = None) -> Clip:
         """Returns the clip's pictures and sound, from memory if they are kept there.
 
         Raises:
@@ -158,16 +180,20 @@ class Converter:
         if not (self.video or self.audio):
             return self._empty()
         key = (reference.media, reference.start_s, reference.end_s)
-        clip = self._cache.get(key)
+        lasting = rng is None or not self.sampling.draws
+        clip = self._cache.get(key) if lasting else None
         if clip is None:
             try:
                 clip = self.media_cache.clip(
-                    reference, self.decoding_settings(), self._empty, self._decode
+                    reference,
+                    self.decoding_settings(),
+                    self._empty,
+                    functools.partial(self._decode, rng=rng),
                 )
             except MediaError as error:
                 raise MediaError(error.path, error.reason, reference.origin) from None
             size = sum(array.nbytes for array in clip.values())
-            if size <= self._cache_left_bytes:
+            if lasting and size <= self._cache_left_bytes:
                 self._cache_left_bytes -= size
                 self._cache[key] = clip
         return clip
@@ -184,7 +210,8 @@ class Converter:
             "chunk_frames": shape.chunk_frames,
             "image_size": shape.image_size,
             "chunk_bands": shape.chunk_bands,
-            "frame_rate": self.frame_rate,
+            "sampling": type(self.sampling).__name__,
+            **{f"sampling_{key}": value for key, value in vars(self.sampling).items()},
             "video": self.video,
             "audio": self.audio,
             **{f"spectrogram_{key}": value for key, value in self.spectrogram.settings.items()},
@@ -200,11 +227,11 @@ class Converter:
     def _empty(self) -> Clip:
         return _absent(self.shape)
 
-    def _decode(self, reference: ClipReference) -> Clip:
+    def _decode(self, reference: ClipReference, rng: np.random.Generator | None) -> Clip:
         clip = self._empty()
         with MediaFile(reference.media) as media:
-            start_s, end_s = media.span(reference.start_s, reference.end_s)
-            window_s = end_s - start_s if self.window_s is None else self.window_s
+            clip_start_s, end_s = media.span(reference.start_s, reference.end_s)
+            start_s, window_s = self.window(clip_start_s, end_s, rng)
             if self.video:
                 self._see(media, start_s, window_s, end_s, clip)
             if self.audio:
@@ -242,6 +269,17 @@ class Converter:
             samples = media.audio(start_s - margin_s, wanted_s + margin_s, spectrogram.sample_rate)
             heard = spectrogram.columns(samples, hop_s, present * shape.chunk_bands)
             clip["audio_TAS"][:present] = heard.reshape(clip["audio_TAS"][:present].shape)
+
+
+def _sampling(frame_rate: float | None, sampling: Sampling | None) -> Sampling:
+    if frame_rate is None:
+        return UniformSampling() if sampling is None else sampling
+    if sampling is not None:
+        raise ValueError(
+            f"Converter(frame_rate={frame_rate}, sampling={type(sampling).__name__}): give one of "
+            "them; frame_rate is short for sampling=FixedRateSampling(frame_rate)"
+        )
+    return FixedRateSampling(frame_rate)
 
 
 def _absent(shape: ExampleShape) -> Clip:

@@ -1,44 +1,34 @@
 """Pictures and sound of a media file, right by presentation time.
 
-Times are seconds on the file's own clock, on which the file begins at 0: a file whose streams begin
-later (a transport stream, a cut without re-encoding) is shifted so.
+What is asked is a time and never an index, so that constant and variable rates are alike. A picture
+is right, or there is none: what the decoder knows to be damaged, and what a file says it has but
+breaks off before, is a `MediaError` (docs/media.md says which damage can be known).
+
+Times are seconds on the file's own clock (tracks.py).
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import Literal
 
-import av
 import numpy as np
 
+from mirasol.data.containers import MediaError, best_stream, errors_named, open_container
 from mirasol.data.frames import Resizer, mono, resampled
+from mirasol.data.tracks import TimedFrame, Track
 
-# Sampling times come from arithmetic in seconds: a frame counts as shown this much before its time.
-_TOLERANCE_S = 1e-4
-# A seek costs more than decoding this much, and a decoder of sound needs a start before the start.
-_SEEK_FROM_S = 0.2
+__all__ = ["MediaError", "MediaFile", "clip_span", "decode_audio", "decode_video"]
+
+# A decoder of sound needs a start before the start.
 _SOUND_LEAD_S = 0.25
 # Stamps coarser than a sample (a millisecond in Matroska) would tear the sound at every frame.
 _SOUND_JITTER_S = 0.02
-
-
-class MediaError(ValueError):
-    """A media file that is missing, broken, or does not hold what an annotation asks of it.
-
-    Attributes:
-      path: the file.
-      reason: what is wrong with it.
-      origin: the annotation row that asked for it, "" if none did.
-    """
-
-    def __init__(self, path: str, reason: str, origin: str = "") -> None:
-        super().__init__(path, reason, origin)
-        self.path, self.reason, self.origin = path, reason, origin
-
-    def __str__(self) -> str:
-        asked = f" (asked for by {self.origin})" if self.origin else ""
-        return f"{self.path}: {self.reason}{asked}"
+# Files of floats can hold anything; 1 is full scale, and lossy codecs overshoot it a little.
+_LOUDEST = 64.0
+# Longer files are none, but have a broken header.
+_LONGEST_S = 24 * 3600.0
 
 
 class MediaFile(contextlib.AbstractContextManager):
@@ -50,20 +40,8 @@ class MediaFile(contextlib.AbstractContextManager):
 
     def __init__(self, path: str) -> None:
         self._path = path
-        with self._errors():
-            self._container = av.open(path)
-        kind = self._container.format.name
-        if kind == "image2" or kind.endswith("_pipe"):  # FFmpeg's names for single pictures.
-            self._container.close()
-            raise MediaError(path, "it is a still picture; a video is wanted")
-        streams = self._container.streams
-        self._video = streams.video[0] if streams.video else None
-        self._audio = streams.audio[0] if streams.audio else None
-        for stream in (self._video, self._audio):
-            if stream is not None:
-                stream.codec_context.thread_count = 1  # The workers are the parallelism.
-        # Below 0 lies only what an encoder put before the beginning, never what is shown.
-        self._zero_s = max(0.0, (self._container.start_time or 0) / av.time_base)
+        self._container = open_container(path)
+        self._video, self._audio = self._track("video"), self._track("audio")
 
     def __exit__(self, *_: object) -> None:
         self._container.close()
@@ -71,12 +49,12 @@ class MediaFile(contextlib.AbstractContextManager):
     @property
     def video_end_s(self) -> float:
         """Where the pictures end, s; 0 without pictures."""
-        return self._end_s(self._video)
+        return self._video.end_s if self._video else 0.0
 
     @property
     def audio_end_s(self) -> float:
         """Where the sound ends, s; 0 without sound."""
-        return self._end_s(self._audio)
+        return self._audio.end_s if self._audio else 0.0
 
     def span(self, start_s: float | None, end_s: float | None) -> tuple[float, float]:
         """Returns the clip from `start_s` (None: 0) to `end_s` (None: the end) as the file has it.
@@ -86,6 +64,11 @@ class MediaFile(contextlib.AbstractContextManager):
         media_end_s = self.video_end_s or self.audio_end_s
         if not media_end_s:
             raise MediaError(self._path, "it has neither pictures nor sound of a known length")
+        if not 0 < media_end_s <= _LONGEST_S:
+            raise MediaError(
+                self._path,
+                f"it states a length of {media_end_s:g} s; up to {_LONGEST_S:g} s are read",
+            )
         start = start_s or 0.0
         end = media_end_s if end_s is None else min(end_s, media_end_s)
         if not 0 <= start < end:
@@ -99,33 +82,19 @@ class MediaFile(contextlib.AbstractContextManager):
     def video(self, times_s: Sequence[float] | np.ndarray, image_size: int) -> np.ndarray:
         """Returns the pictures on screen at ascending times: the latest frame of each moment.
 
-        The whole picture is resized to a square (the paper does not state crop or aspect). Beyond
-        the last frame, the last one stays.
+        The whole picture is resized to a square (the paper does not state crop or aspect), the way
+        up that a player shows it. Before the first frame and beyond the end, that frame stays.
 
         Returns:
           uint8 [len(times_s), image_size, image_size, 3], RGB.
         """
-        stream = self._video
-        if stream is None:
+        if self._video is None:
             raise MediaError(self._path, "it has no pictures")
         pictures = np.empty((len(times_s), image_size, image_size, 3), np.uint8)
         resize = Resizer(image_size)
-        done = 0
-        shown = None
-        with self._errors():
-            for time_s, frame in self._frames(stream, times_s[0]):
-                first = done
-                while done < len(times_s) and times_s[done] < time_s - _TOLERANCE_S:
-                    done += 1
-                if done > first:
-                    pictures[first:done] = resize(shown or frame)
-                shown = frame
-                if done == len(times_s):
-                    break
-            if shown is None:
-                raise MediaError(self._path, f"no picture could be decoded at {times_s[0]:g} s")
-            if done < len(times_s):
-                pictures[done:] = resize(shown)
+        with errors_named(self._path):
+            for which, frame in self._video.shown(times_s):
+                pictures[which] = resize(frame)
         return pictures
 
     def audio(self, start_s: float, end_s: float, sample_rate: int) -> np.ndarray:
@@ -133,68 +102,47 @@ class MediaFile(contextlib.AbstractContextManager):
 
         What lies outside the track, and holes in it, are silence. `start_s` may be below 0.
         """
-        stream = self._audio
-        if stream is None:
+        if self._audio is None:
             raise MediaError(self._path, "it has no sound")
-        rate = stream.codec_context.sample_rate
-        track = np.zeros(round((end_s - start_s) * rate), np.float32)
-        expected = None
-        with self._errors():
-            for time_s, frame in self._frames(stream, max(0.0, start_s), _SOUND_LEAD_S):
-                at = round((time_s - start_s) * rate)
-                if expected is not None and abs(at - expected) < _SOUND_JITTER_S * rate:
-                    at = expected
-                if at >= len(track):
-                    break
-                samples = mono(frame)
-                expected = at + len(samples)
-                low, high = max(at, 0), min(expected, len(track))
-                if high > low:
-                    track[low:high] = samples[low - at : high - at]
-            return track if rate == sample_rate else resampled(track, rate, sample_rate)
+        with errors_named(self._path):
+            rate = self._audio.codec.sample_rate
+            if not rate:
+                raise MediaError(self._path, "its sound has no sample rate")
+            heard = self._heard(self._audio, start_s, end_s, rate)
+            if len(heard) and not max(heard.max(), -heard.min()) <= _LOUDEST:
+                raise MediaError(self._path, "its sound holds values that are no sound")
+            return resampled(heard, rate, sample_rate, round((end_s - start_s) * sample_rate))
 
-    def _frames(self, stream, start_s: float, lead_s: float = 0.0) -> Iterator[tuple]:
-        """Yields (time in s, frame) in order of presentation, from at or before `start_s`."""
-        wanted_s = max(0.0, start_s - lead_s)
-        seek = wanted_s > _SEEK_FROM_S
-        self._container.seek(
-            int((wanted_s + self._zero_s) / stream.time_base) if seek else 0,
-            stream=stream if seek else None,
-        )
-        frames = self._timed(stream)
-        head = next(frames, None)
-        if seek and (head is None or head[0] > start_s + _TOLERANCE_S):
-            # An index that points past its target: read from the beginning instead.
-            self._container.seek(0)
-            frames = self._timed(stream)
-            head = next(frames, None)
-        if head is not None:
-            yield head
-            yield from frames
+    def _heard(self, track: Track, start_s: float, end_s: float, rate: int) -> np.ndarray:
+        """Returns float32 [samples] at the file's own rate, to the last one that there is."""
+        sound = np.zeros(round((end_s - start_s) * rate), np.float32)
+        reached, expected = 0, None
+        last: TimedFrame | None = None
+        for last in track.frames(max(0.0, start_s), _SOUND_LEAD_S):
+            at = round((last.time_s - start_s) * rate)
+            if expected is not None and abs(at - expected) < _SOUND_JITTER_S * rate:
+                at = expected
+            if at >= len(sound):
+                return sound[:reached]
+            samples = mono(last.frame)
+            expected = at + len(samples)
+            low, high = max(at, 0), min(expected, len(sound))
+            if high > low:
+                if track.require_whole(last).sample_rate != rate:
+                    raise MediaError(self._path, f"its sample rate changes at {last.time_s:g} s")
+                sound[low:high] = samples[low - at : high - at]
+                reached = max(reached, high)
+        track.require_reached(last, end_s)
+        return sound[:reached]
 
-    def _timed(self, stream) -> Iterator[tuple]:
-        for frame in self._container.decode(stream):
-            if frame.time is None:
-                raise MediaError(self._path, "its frames carry no presentation times")
-            yield frame.time - self._zero_s, frame
-
-    def _end_s(self, stream) -> float:
-        if stream is None:
-            return 0.0
-        if stream.duration:
-            start = (stream.start_time or 0) + stream.duration
-            return float(start * stream.time_base) - self._zero_s
-        return (self._container.duration or 0) / av.time_base  # Matroska keeps one length for all.
-
-    @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except FileNotFoundError:
-            raise MediaError(self._path, "no such file") from None
-        except (av.FFmpegError, OSError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise MediaError(self._path, f"it cannot be decoded ({reason})") from None
+    def _track(self, kind: Literal["video", "audio"]) -> Track | None:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._container.close)
+            with errors_named(self._path):
+                stream = best_stream(self._container, kind)
+                track = None if stream is None else Track(self._path, self._container, stream)
+            undo.pop_all()
+        return track
 
 
 def clip_span(path: str, start_s: float | None, end_s: float | None) -> tuple[float, float]:

@@ -28,9 +28,11 @@ def remarks(converter: Converter, video: Path, question: str) -> list[str]:
     missing = [kind for kind in wanted if wanted[kind] and not found[kind]]
     rest = f"the {used[0]}" if used else "the question"
     lines = [f"no {kind} in {video}: answered from {rest} alone" for kind in missing]
-    window_s = converter.window_s
-    if used and window_s is not None and end_s - window_s > window_s / converter.shape.frames:
-        lines.append(f"answered from the first {window_s:.4g} s of {end_s:.4g} s")
+    first_s, window_s = converter.window(0.0, end_s)
+    if used and end_s - window_s > window_s / converter.shape.frames:
+        last_s = first_s + window_s
+        part = f"{first_s:.4g} s to {last_s:.4g} s" if first_s else f"the first {window_s:.4g} s"
+        lines.append(f"answered from {part} of {end_s:.4g} s")
     unknown = converter.vocabulary.unknown_words(question)
     if unknown:
         lines.append(f"the vocabulary does not know {', '.join(map(repr, unknown))}")

@@ -108,6 +108,15 @@ def reference_dataset(references: Iterable[ClipReference]):
     )
 
 
+def all_tasks(task_modules: Sequence[str] = TASK_MODULES) -> dict[str, tuple[str, ...]]:
+    """Returns the splits of every task and mixture that the modules register."""
+    seqio = import_seqio()
+    for module in task_modules:
+        importlib.import_module(module)
+    names = {*seqio.TaskRegistry.names(), *seqio.MixtureRegistry.names()}
+    return {name: tuple(sorted(seqio.get_mixture_or_task(name).splits)) for name in sorted(names)}
+
+
 def find_task(name: str, task_modules: Sequence[str] = TASK_MODULES):
     """Returns the seqio task or mixture of that name.
 

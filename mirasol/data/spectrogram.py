@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 _FLOOR = 1e-8  # Power, -80 dB: below the noise of an AAC track, so that silence is one value.
+_BLOCK = 4096  # Windows at once: an hour has 144,000, of which all spectra at once would be 0.3 GB.
 
 
 class LogMel:
@@ -102,12 +103,16 @@ class LogMel:
         wanted = int(starts[-1]) + self._window
         padded = torch.zeros(wanted)
         padded[: len(samples)] = torch.from_numpy(samples[:wanted])
-        framed = padded.unfold(0, self._window, 1)[starts] * self._hann
-        spectrum = torch.fft.rfft(framed, n=self._size)
-        power = (spectrum.real.square() + spectrum.imag.square()) @ self._filters
+        views = padded.unfold(0, self._window, 1)
+        power = torch.cat([self._power(views[part]) for part in starts.split(_BLOCK)])
         power = power.reshape(count, windows, self.mel_bins).mean(dim=1)
         decibels = 10.0 * torch.log10(power + _FLOOR)
         return ((decibels - self._mean_db) / self._std_db).numpy()
+
+    def _power(self, windows: torch.Tensor) -> torch.Tensor:
+        """Returns the bands' power [n, S] of sound [n, window]."""
+        spectrum = torch.fft.rfft(windows * self._hann, n=self._size)
+        return (spectrum.real.square() + spectrum.imag.square()) @ self._filters
 
 
 def _mel_filters(

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any, TypeVar
 
-from mirasol.data import source
+from mirasol.data import identity, source
 from mirasol.data.benchmarks.registration import class_names
 from mirasol.data.references import ClipReference
 
@@ -71,6 +71,10 @@ class TaskService(AbstractContextManager):
         """
         return self._ask(_describe, task, self._modules)
 
+    def tasks(self) -> dict[str, tuple[str, ...]]:
+        """Returns the splits of every task and mixture there is."""
+        return self._ask(source.all_tasks, self._modules)
+
     def check(self, task: str, split: str) -> None:
         """Makes sure that the task and its split exist; reads nothing.
 
@@ -87,6 +91,14 @@ class TaskService(AbstractContextManager):
           Exception: whatever reading or making the data set raises.
         """
         self._ask(_prepare, task, split, self._modules)
+
+    def identity(self, task: str, split: str) -> dict[str, identity.Identity]:
+        """Returns what the data of a split are, by task; makes nothing. See data/identity.py.
+
+        Raises:
+          UnknownTaskError, UnknownSplitError: ValueErrors that name the nearest.
+        """
+        return self._ask(_identity, task, split, self._modules)
 
     def references(self, task: str, split: str) -> list[ClipReference]:
         """Returns every clip of a split with its questions; makes a set that is made on first use.
@@ -199,6 +211,11 @@ def _prepare(task: str, split: str, modules: tuple[str, ...]) -> None:
         _at_work.clear()
     if first is None:
         raise ValueError(f"the split {split!r} of task {task!r} is empty")
+
+
+def _identity(task: str, split: str, modules: tuple[str, ...]) -> dict[str, identity.Identity]:
+    members = source.members(source.find_task(task, modules), split)
+    return {f"{each.name}/{split}": identity.of(each.name, split) for each in members}
 
 
 def _references(task: str, split: str, modules: tuple[str, ...]) -> list[ClipReference]:

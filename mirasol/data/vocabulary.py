@@ -9,6 +9,7 @@ from pathlib import Path
 
 import mirasol
 from mirasol.batch import EOS_ID, PAD_ID
+from mirasol.named import FileName
 
 
 class Vocabulary(abc.ABC):
@@ -71,7 +72,7 @@ class SentencePieceVocabulary(Vocabulary):
       ValueError: no such file, or its special ids are not padding 0, end 1, unknown 2.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: FileName) -> None:
         self._path = str(_resolve(path))
         pieces = self._pieces
         special = (pieces.pad_id(), pieces.eos_id(), pieces.unk_id())

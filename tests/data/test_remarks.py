@@ -3,6 +3,7 @@ from toy_media import shape, write_media
 
 from mirasol.data.converter import Converter
 from mirasol.data.remarks import remarks
+from mirasol.data.sampling import RandomSegmentSampling
 from mirasol.data.vocabulary import SentencePieceVocabulary
 
 SHAPE = shape(questions=1, answer_length=2)
@@ -28,6 +29,8 @@ def test_how_much_of_a_long_file_was_looked_at(folder):
     long = write_media(folder / "long.mp4", frames=75)
     assert remarks(made(), long, QUESTION) == ["answered from the first 1.28 s of 3 s"]
     assert remarks(made(frame_rate=None), long, QUESTION) == []  # Spread over all of it.
+    middle = made(frame_rate=None, sampling=RandomSegmentSampling(1.0))
+    assert remarks(middle, long, QUESTION) == ["answered from 1 s to 2 s of 3 s"]
 
 
 def test_a_missing_track_is_told_where_it_is_wanted(folder):

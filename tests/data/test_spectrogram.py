@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from mirasol.data import spectrogram
 from mirasol.data.spectrogram import LogMel, _mel_filters
 
 
@@ -18,6 +19,13 @@ def test_filters_are_those_of_librosa(rate, bins, low_hz):
     size, ours = _mel_filters(rate, bins, 400, low_hz, rate / 2)
     theirs = filters.mel(sr=rate, n_fft=size, n_mels=bins, fmin=low_hz, norm=None)
     assert np.allclose(ours.numpy(), theirs.T, atol=1e-5)
+
+
+def test_long_sound_in_blocks_reads_as_in_one(monkeypatch):
+    sound = tone(500.0, 2.0) * np.linspace(0, 1, 32_000, dtype=np.float32)
+    whole = LogMel().columns(sound, 0.1, 20)
+    monkeypatch.setattr(spectrogram, "_BLOCK", 7)
+    assert np.allclose(LogMel().columns(sound, 0.1, 20), whole, atol=1e-5)
 
 
 def test_silence_is_the_floor():

@@ -50,6 +50,14 @@ def test_registering_reads_nothing_and_knows_the_splits(service):
         assert set(info.num_clips.values()) == {None}
 
 
+def test_the_data_of_a_split_are_known_once_it_is_read(service):
+    service.prepare("msrvtt_qa", "reported")
+    ((name, found),) = service.identity("msrvtt_qa", "reported").items()
+    assert name == "msrvtt_qa/reported"
+    assert found["files"]
+    assert found["rows"] == found["with_media"] + found["without_media"] > 0
+
+
 def test_the_suite_asks_every_question_of_the_reported_splits(root):
     converter = Converter(
         shape(questions=4, answer_length=2), ByteVocabulary(), None, LogMel(mel_bins=24)

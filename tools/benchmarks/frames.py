@@ -17,8 +17,9 @@ import torch
 
 from benchmarks.clocks import add_repeats_flag, seconds, spread, train_step
 from benchmarks.report import Benchmark, Row, table
-from benchmarks.sizes import add_model_flags, combiner_file, random_batch, stated, train_flops
+from benchmarks.sizes import add_model_flags, combiner_file, random_batch, stated
 from mirasol.batch import empty_batch
+from mirasol.description.operations import train_flops
 from mirasol.models.transformer import Transformer
 from mirasol.progress import progress_bar
 

@@ -138,7 +138,7 @@ def _evaluation_memory(options: argparse.Namespace, setting: Setting) -> Row:
     )
     with contextlib.closing(stream), tempfile.TemporaryDirectory() as folder:
         evaluate(
-            answer=Writer(_nothing, converter.vocabulary),
+            answer=Writer(_nothing_said, converter.vocabulary),
             batches=stream,
             score=lambda targets, texts: {},
             task="manifest",
@@ -151,7 +151,7 @@ def _evaluation_memory(options: argparse.Namespace, setting: Setting) -> Row:
     return memory.row()
 
 
-def _nothing(batch: Batch) -> torch.Tensor:
+def _nothing_said(batch: Batch) -> torch.Tensor:
     return torch.full((*batch.question_BQ.shape, 1), EOS_ID)
 
 

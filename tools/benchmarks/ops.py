@@ -14,9 +14,11 @@ from collections.abc import Sequence
 import torch
 
 from benchmarks.report import Benchmark, Row, table
-from benchmarks.sizes import add_model_flags, combiner_file, flops, parameters, stated
+from benchmarks.sizes import add_model_flags, combiner_file, stated
 from mirasol.batch import empty_batch
 from mirasol.config import Spec
+from mirasol.description.operations import flops
+from mirasol.description.parts import parameters
 from mirasol.progress import progress_bar
 
 TOKEN_TURING = "token_turing"

@@ -20,7 +20,8 @@ import torch
 from torch import nn
 
 from benchmarks.clocks import seconds
-from benchmarks.sizes import flops, parameters
+from mirasol.description.operations import flops
+from mirasol.description.parts import parameters
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

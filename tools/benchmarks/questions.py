@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 from benchmarks.clocks import add_repeats_flag, in_turns, spread, train_step
 from benchmarks.report import Benchmark, Row, table
-from benchmarks.sizes import add_model_flags, random_batch, stated, train_flops
+from benchmarks.sizes import add_model_flags, random_batch, stated
 from mirasol.batch import ExampleShape, empty_batch
+from mirasol.description.operations import train_flops
 from mirasol.experiment import Experiment
 
 ASKED = 2.0

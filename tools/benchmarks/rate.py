@@ -21,8 +21,9 @@ from benchmarks.clocks import (
     train_step,
 )
 from benchmarks.report import Benchmark, Row, table
-from benchmarks.sizes import add_model_flags, random_batch, stated, train_flops
+from benchmarks.sizes import add_model_flags, random_batch, stated
 from mirasol.batch import empty_batch
+from mirasol.description.operations import train_flops
 
 ASKED = 0.5
 PRODUCTS = 5  # Of each size a turn; the quickest counts.

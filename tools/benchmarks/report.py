@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 
-import mirasol
 from mirasol.evaluation.predictions import whole_file
 from mirasol.provenance import code
 
@@ -57,7 +56,7 @@ def machine() -> dict[str, Any]:
         "torch": torch.__version__,
         "python": platform.python_version(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        **code(Path(mirasol.__file__).parent),
+        **code.commit(code.package()),
     }
 
 

@@ -1,14 +1,12 @@
-"""The models that benchmarks are about: from gin files, with random clips, counted on paper."""
+"""The models that benchmarks are about: from gin files, with random clips."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from mirasol import config
 from mirasol.batch import EOS_ID, Batch, ExampleShape, empty_batch
@@ -62,25 +60,3 @@ def random_batch(shape: ExampleShape, batch_size: int, vocab_size: int, seed: in
         tokens.random_(EOS_ID + 1, vocab_size, generator=generator)
     batch.answer_BQR[..., -1] = EOS_ID
     return batch
-
-
-def train_flops(model: nn.Module, batch: Batch) -> int:
-    """Counts forward and backward of a step; model and batch on the meta device."""
-    return flops(lambda: model(batch)["loss"].backward())
-
-
-def flops(function: Callable[[], object]) -> int:
-    """Counts the operations of matrix products and attention, two to a multiply and add.
-
-    On the meta device, where nothing is computed. There attention is counted as its two matrix
-    products over all pairs of query and key that it is handed, looked at or masked. What a backward
-    pass computes again is not counted.
-    """
-    with FlopCounterMode(display=False) as counter:
-        function()
-    return counter.get_total_flops()
-
-
-def parameters(model: nn.Module) -> int:
-    """Counts parameters, shared ones once."""
-    return sum(parameter.numel() for parameter in model.parameters())

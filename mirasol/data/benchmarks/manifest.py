@@ -26,6 +26,8 @@ from mirasol.data.benchmarks.captions import CAPTION_QUESTION
 from mirasol.data.benchmarks.problems import AnnotationError, BadRowError, Problems
 from mirasol.data.benchmarks.records import Record, parsed
 from mirasol.data.benchmarks.rows import Place, Row
+from mirasol.data.root import local_path
+from mirasol.named import FileName, TaskName
 
 VARIABLE = "MIRASOL_MANIFEST"
 LABEL_QUESTION = "what is it"
@@ -34,7 +36,7 @@ SPLITS = ("train", "validation", "test")
 _ANSWERS = {"answer": "", "caption": CAPTION_QUESTION, "label": LABEL_QUESTION}
 
 
-def use_manifest(path: str, task: str = "manifest") -> str:
+def use_manifest(path: FileName, task: TaskName = "manifest") -> str:
     """Makes a manifest the set of the task `manifest`, and returns the task's name.
 
     For gin, where a task is wanted: `Stage.task = @manifest.use_manifest()`. Data workers learn of
@@ -45,7 +47,7 @@ def use_manifest(path: str, task: str = "manifest") -> str:
       path: of the manifest, from the working directory.
       task: `manifest`.
     """
-    os.environ[VARIABLE] = str(Path(path).expanduser().absolute())
+    os.environ[VARIABLE] = str(local_path(path, "MANIFEST"))
     return task
 
 
@@ -66,7 +68,7 @@ def manifest_path() -> Path:
             f"the task 'manifest' has no manifest: give --gin.MANIFEST='\"my.jsonl\"' to "
             f"runs/manifest.gin, or set {VARIABLE}"
         )
-    path = Path(value).expanduser().absolute()
+    path = local_path(value, VARIABLE)
     if not path.is_file():
         raise AnnotationError(f"no manifest {path} ({VARIABLE}, or MANIFEST of the gin file)")
     return path

@@ -89,7 +89,7 @@ def refuse(name: str) -> None:
     elif ".." in parts:
         reason = "it climbs out of a folder"
     elif _PROTOCOL.match(name):
-        reason = "what stands before ':' would be a protocol"
+        reason = "what stands before ':' would be a protocol, and only files of the folder are read"
     else:
         return
     raise RefusedNameError(f"media name {name!r:.200} is refused: {reason}")

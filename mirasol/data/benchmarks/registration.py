@@ -13,6 +13,7 @@ from typing import Any
 from absl import logging
 from torch.utils.data import get_worker_info
 
+from mirasol.data import identity
 from mirasol.data.benchmarks.benchmark import Benchmark
 from mirasol.data.benchmarks.reading import SplitReader
 from mirasol.data.benchmarks.report import Report
@@ -41,6 +42,7 @@ def register(
     """
     seqio = import_seqio()
     _registered[benchmark.name] = benchmark
+    identity.state(benchmark.name, lambda split: _identity(benchmark, split))
 
     def dataset(split: str, shuffle_files: bool = False, seed: int | None = None):
         real = benchmark.real_split(split)
@@ -100,6 +102,18 @@ def class_names(name: str) -> list[str] | None:
     if benchmark is None or benchmark.classes is None:
         return None
     return benchmark.classes(benchmark.folder)
+
+
+def _identity(benchmark: Benchmark, split: str) -> identity.Identity:
+    """Returns what a split is, see identity.py; its rows are counted once it has been read."""
+    split = benchmark.real_split(split)
+    patterns = [name for names in benchmark.files[split] for name in names.split("|")]
+    files = {path for pattern in patterns for path in benchmark.folder.glob(pattern)}
+    report = _reports.get((benchmark.name, split))
+    if report is None:
+        return identity.identity(files)
+    found = report.rows - report.bad_rows - report.missing
+    return identity.identity(files, report.rows, found, report.missing)
 
 
 def _report(name: str, split: str) -> Report:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import cast
 
-import av
+from av import VideoStream
 
-from mirasol.data.media import MediaError, MediaFile
+from mirasol.data.containers import MediaError, best_stream, errors_named, open_container
+from mirasol.data.media import MediaFile
 from mirasol.data.references import ClipReference
 
 
@@ -48,15 +50,10 @@ def _first_picture(path: str) -> str:
 
     Of the file's first, not the clip's: to go there would decode what lies before.
     """
-    with av.open(path) as container:
-        if not container.streams.video:
+    with errors_named(path), open_container(path) as container:
+        stream = best_stream(container, "video")
+        if stream is None:
             return ""
-        stream = container.streams.video[0]
-        stream.codec_context.thread_count = 1
-        try:
-            for frame in itertools.islice(container.decode(stream), 1):
-                return f"{frame.width}x{frame.height}"
-        except (av.FFmpegError, OSError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise MediaError(path, f"its first picture cannot be decoded ({reason})") from None
+        for frame in itertools.islice(container.decode(cast(VideoStream, stream)), 1):
+            return f"{frame.width}x{frame.height}"
     raise MediaError(path, "it holds no picture that could be decoded")

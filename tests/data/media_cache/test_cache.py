@@ -18,10 +18,12 @@ from mirasol.data.media_cache import codec
 from mirasol.data.media_cache.cache import MediaCache, MissingEntryError
 from mirasol.data.media_cache.entries import DamagedEntryError, remove_drafts
 from mirasol.data.media_cache.settings import clip_name
+from mirasol.data.sampling import FixedRateSampling, RandomSegmentSampling
 from mirasol.data.spectrogram import LogMel
 
 # Parameters that change nothing of what `decode` returns.
 AFTER_DECODING = {"vocabulary", "cache_bytes", "media_cache"}
+SHORT = {"frame_rate"}  # For a sampling.
 
 
 @pytest.fixture
@@ -56,6 +58,7 @@ def test_the_media_file_is_not_opened(cache, media):
 CHANGED = {
     "rate": {"frame_rate": 12.5},
     "spread": {"frame_rate": None},
+    "sampling": {"frame_rate": None, "sampling": FixedRateSampling(12.5)},
     "video": {"video": False},
     "audio": {"audio": False},
     "window": {"spectrogram": LogMel(mel_bins=24, window_s=0.05)},
@@ -83,10 +86,15 @@ def test_a_changed_size_reads_nothing_old(cache, media, size):
 
 def test_every_parameter_of_a_converter_is_in_its_settings_or_comes_after():
     settings = set(converter().decoding_settings())
-    known = AFTER_DECODING | {"shape", "spectrogram", *settings}
+    known = AFTER_DECODING | SHORT | {"shape", "spectrogram", *settings}
     assert set(inspect.signature(Converter).parameters) - known == set()
     spectrogram = {name.removeprefix("spectrogram_") for name in settings}
     assert set(inspect.signature(LogMel).parameters) <= spectrogram
+
+
+def test_a_sampling_that_draws_has_no_cache(cache):
+    with pytest.raises(ValueError, match="RandomSegmentSampling draws another window each time"):
+        converter(cache, frame_rate=None, sampling=RandomSegmentSampling(1.0))
 
 
 def test_a_changed_file_reads_nothing_old(cache, media):

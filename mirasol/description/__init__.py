@@ -1,0 +1,1 @@
+"""What an experiment is and costs, told without data or training, and what sets two apart."""

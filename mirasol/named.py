@@ -1,0 +1,12 @@
+"""Texts that name something, as types of parameters: a slip in one is a mistake, found by `check`.
+
+A plain `str` is free text, such as the name of a run.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+TaskName = Annotated[str, "the name of a task or mixture, in quotes"]
+SplitName = Annotated[str, "the name of a split, in quotes"]
+FileName = Annotated[str, "the path of a file, in quotes"]

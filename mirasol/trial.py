@@ -1,0 +1,189 @@
+"""Each part of an experiment built by itself, without memory for its parameters.
+
+What a part refuses is found; what holds a part that failed is not blamed for it:
+
+    TransformerCombiner(heads=5)    refused: a finding
+    VideoEncoder(tubelet=(3,8,8))   refused: another finding
+    Mirasol(combiner=..., ...)      not tried
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import torch
+
+from mirasol import lookups, sizes
+from mirasol.experiment import Experiment
+from mirasol.findings import Finding
+from mirasol.loose_ends import lacking
+from mirasol.names import Bound
+from mirasol.wiring import (
+    MACRO,
+    UNKNOWN,
+    Part,
+    Reference,
+    Scope,
+    Wiring,
+    parameters,
+    references,
+    replace_leaves,
+)
+
+PartKey = tuple[Scope, str]
+
+# What a constructor raises at numbers that it cannot do with: torch's and Python's own, too.
+_REFUSALS = (ValueError, TypeError, RuntimeError, ArithmeticError, OSError)
+_FAILED = object()
+
+
+class Trial:
+    """Builds parts, and gathers what is wrong with each.
+
+    Args:
+      wiring: the parts.
+      bound: for the places.
+      broken: parts of which something is known to be wrong already.
+
+    Attributes:
+      findings: what the parts refuse.
+      built: part -> what it gave, or that it failed.
+    """
+
+    def __init__(self, wiring: Wiring, bound: Bound, broken: Iterable[PartKey]):
+        self._wiring = wiring
+        self._bound = bound
+        self.built: dict[PartKey, Any] = dict.fromkeys(broken, _FAILED)
+        misfits = list(sizes.misfits(wiring, bound))
+        self.findings = [finding for _, finding in misfits]
+        self._misfits = {_key(part) for part, _ in misfits}
+        for part, finding in lookups.missing_files(wiring, bound):
+            self.findings.append(finding)
+            self.built[_key(part)] = _FAILED
+        for part in wiring.objects():
+            self._build(_key(part))
+
+    def run(self, root: Callable[..., Any], *, whole: bool) -> None:
+        """Goes on to what the parts are together: tasks with their splits, sizes of a batch.
+
+        Args:
+          root: class of the experiment.
+          whole: whether nothing is wrong so far; else no batch is put through it.
+        """
+        self.findings += lookups.missing_tasks(self._wiring, self._bound, self._given)
+        for _, experiment in self._parts(root):
+            if whole and not self.findings:
+                self._rehearse(experiment)
+
+    def _build(self, key: PartKey) -> Any:
+        if key not in self.built:
+            part = self._wiring.parts[key]
+            whole = not lacking(part)
+            self.built[key] = self._call(part, self._values(part)) if whole else _FAILED
+        return self.built[key]
+
+    def _values(self, part: Part) -> Mapping[str, Any]:
+        return {
+            name: self._value(value, part.scope)
+            for name, value in self._wiring.values(part).items()
+        }
+
+    def _value(self, value: Any, scope: Scope) -> Any:
+        """Returns a value with parts for references; what a macro holds has the macro's scope."""
+
+        def leaf(inner: Any) -> Any:
+            if inner is UNKNOWN or self._wiring.expand(inner) is UNKNOWN:
+                return _FAILED
+            if not isinstance(inner, Reference):
+                return inner
+            if inner.is_macro:
+                name = self._wiring.macro(inner)
+                return self._value(self._wiring.declared[name or "", MACRO]["value"], inner.scope)
+            key = (inner.scope or scope, inner.name)
+            return self._build(key) if inner.called else self._later(key)
+
+        return replace_leaves(leaf, value)
+
+    def _later(self, key: PartKey) -> Any:
+        """Returns what stands for a part that is passed on uncalled: it gives the one built."""
+        part = self._wiring.parts[key]
+        if lacking(part):  # Whoever calls it gives the rest.
+            return functools.partial(part.reference.target, **self._values(part))
+        whole = self._build(key)
+        return _FAILED if whole is _FAILED else lambda: whole
+
+    def _call(self, part: Part, values: Mapping[str, Any]) -> Any:
+        failed = False
+
+        def look(inner: Any) -> None:
+            nonlocal failed
+            failed |= inner is _FAILED
+
+        replace_leaves(look, list(values.values()))
+        if failed:
+            return _FAILED
+        try:
+            with torch.device("meta"):
+                return part.reference.target(**values)
+        except _REFUSALS as error:
+            if not self._holds_misfit(part):  # Or it would say the same once more.
+                self.findings.append(self._refusal(part, error))
+            return _FAILED
+
+    def _holds_misfit(self, part: Part) -> bool:
+        values = [self._wiring.expand(value) for value in self._wiring.values(part).values()]
+        held = {(each.scope or part.scope, each.name) for each in references(values)}
+        return not held.isdisjoint(self._misfits)
+
+    def _refusal(self, part: Part, error: Exception) -> Finding:
+        """Returns what a part says, with the places of what it speaks of; the last written first.
+
+        What was written last, by a flag, say, is the likeliest to be wrong.
+        """
+        said = " ".join(str(error).split())
+        values = self._wiring.values(part)
+        spoken_of = [
+            name
+            for name, value in values.items()
+            if re.search(rf"\b{name}\b", said) or f" {self._wiring.expand(value)!r} " in said
+        ]
+        found = {name: self._bound.source(self._wiring, part, name) for name in spoken_of or values}
+        order = self._bound.order
+        last = max(found.values(), key=lambda statement: order(statement), default=None)
+        where = ", ".join(f"{name}: {found[name].place}" for name in spoken_of if len(found) > 1)
+        message = said if said.startswith(part.title) else f"{part.title}: {said}"
+        return Finding(last.place if last else "", message + (f" ({where})" if where else ""))
+
+    def _parts(self, target: Callable[..., Any]) -> Iterator[tuple[Part, Any]]:
+        for part in self._wiring.objects():
+            made = self.built[_key(part)]
+            if part.reference.target is target and made is not _FAILED:
+                yield part, made
+
+    def _given(self, part: Part, name: str) -> Any:
+        """Returns a parameter's value or default; of a list, what in it did not fail."""
+        values = {**parameters(part.reference.target), **self._wiring.values(part)}
+        value = self._value(values[name], part.scope)
+        if isinstance(value, list | tuple):
+            return [each for each in value if each is not _FAILED]
+        return value
+
+    def _rehearse(self, whole: Experiment) -> None:
+        try:
+            whole.rehearse()
+        except _REFUSALS as error:
+            said = " ".join(str(error).split())
+            named = [
+                self._bound.written(self._wiring, part, name)
+                for part in self._wiring.objects()
+                for name in part.origin
+                if f"{part.title}.{name}" in said
+            ]
+            self.findings.append(Finding(next(iter(named), ""), said))
+
+
+def _key(part: Part) -> PartKey:
+    return part.scope, part.reference.name
