@@ -34,8 +34,8 @@ def outcome(path: str, seconds: float) -> dict:
 
 if __name__ == "__main__":
     for path in sys.argv[2:]:
-        begun_s, opened = time.perf_counter(), len(list(Path("/proc/self/fd").iterdir()))
+        begun_s, opened = time.process_time(), len(list(Path("/proc/self/fd").iterdir()))
         row = outcome(path, float(sys.argv[1]))
         row["leaked"] = len(list(Path("/proc/self/fd").iterdir())) - opened
-        row["took_s"] = time.perf_counter() - begun_s
+        row["took_s"] = time.process_time() - begun_s
         print(json.dumps(row))

@@ -19,7 +19,7 @@ from mirasol.data.references import ClipReference
 from mirasol.data.root import data_root
 
 # Counts up when the same settings would give other pictures or sound, or another file.
-EDITION = 1
+EDITION = 2
 
 Settings = Mapping[str, Any]
 """Everything but file and span that decoding depends on, as JSON takes it."""
