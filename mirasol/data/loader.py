@@ -6,7 +6,9 @@ nothing, and a run resumes at any batch at once (training_order.py says how).
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -84,6 +86,7 @@ class BatchStream(Generic[Item]):
                 "multiprocessing_context": "spawn",
                 "prefetch_factor": PREFETCHED,
                 "persistent_workers": True,
+                "worker_init_fn": _end_at_once,
             }
         self._loader: DataLoader | None = DataLoader(
             dataset,
@@ -129,6 +132,14 @@ class BatchStream(Generic[Item]):
         self._spent = True
         self._items = iter(())
         self._loader = None
+
+
+def _end_at_once(_: int) -> None:
+    """Has a worker process end without TensorFlow's clearing up, which aborts now and then.
+
+    Its threads may still read ahead when the interpreter takes down what they use.
+    """
+    atexit.register(os._exit, 0)
 
 
 def training_batches(

@@ -180,7 +180,11 @@ def resident_bytes() -> int:
 
 
 def _proportional_bytes(process: int) -> int:
-    lines = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="ascii").splitlines()
+    try:
+        text = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="ascii")
+    except (FileNotFoundError, ProcessLookupError):  # It has ended since it was listed.
+        return 0
+    lines = text.splitlines()
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
 
 
