@@ -6,6 +6,7 @@ import abc
 import dataclasses
 import multiprocessing
 import os
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -19,6 +20,10 @@ from benchmarks.clocks import seconds
 from mirasol.batch import ExampleShape
 from mirasol.data.converter import Converter
 from mirasol.data.loader import PREFETCHED, BatchStream, Stage, training_batches
+from mirasol.data.media_cache.cache import DECODING, ClipSource, MediaCache
+from mirasol.data.references import ClipReference
+from mirasol.data.splits import splits_of
+from mirasol.data.task_service import TaskService
 
 CHUNK_FRAMES = 8
 _REST_S = 0.4
@@ -44,7 +49,7 @@ class Setting:
     processes: int
     batch_size: int
 
-    def converter(self) -> Converter:
+    def converter(self, media_cache: ClipSource = DECODING) -> Converter:
         """Returns the converter of such clips: 32 columns of 128 bins to 8 frames."""
         shape = ExampleShape(
             chunks=self.frames // CHUNK_FRAMES,
@@ -56,7 +61,7 @@ class Setting:
             prompt_length=32,
             answer_length=8,
         )
-        return Converter(shape)
+        return Converter(shape, media_cache=media_cache)
 
 
 class Road(abc.ABC):
@@ -130,12 +135,12 @@ def _resized(resize: VideoReformatter, frame: av.VideoFrame, size: int) -> np.nd
 class Loader(Road):
     """The data road of a training: batches of the task `manifest`, taken and dropped."""
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: Setting, converter: Converter | None = None) -> None:
         self._setting = setting
         self.stream: BatchStream = training_batches(
             [Stage("manifest")],
             "train",
-            setting.converter(),
+            converter or setting.converter(),
             setting.batch_size,
             seed=0,
             workers=setting.processes,
@@ -167,6 +172,38 @@ class Loader(Road):
             time.sleep(_REST_S)
 
 
+class Cached(Loader):
+    """The same from clips that were decoded before; filling the folder is not timed."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        cache = MediaCache(self._folder.name)
+        decoding = setting.converter()
+        cache.note(decoding.decoding_settings())
+        (split,) = splits_of("manifest", "train", _no_service, 0)
+        clips = list(split.clips())
+        parts = [clips[first :: setting.processes] for first in range(setting.processes)]
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(setting.processes, mp_context=context) as pool:
+            for each in [pool.submit(_fill, cache, part, decoding) for part in parts]:
+                each.result()
+        super().__init__(setting, setting.converter(cache))
+
+    def close(self) -> None:
+        """Ends the workers and removes the folder."""
+        super().close()
+        self._folder.cleanup()
+
+
+def _fill(cache: MediaCache, clips: Sequence[ClipReference], converter: Converter) -> None:
+    for clip in clips:
+        cache.fill(clip, converter.decoding_settings(), converter.decode)
+
+
+def _no_service() -> TaskService:
+    raise AssertionError("a manifest is read without seqio")
+
+
 def children() -> list[int]:
     """Returns the processes that this one has started, by id."""
     own = os.getpid()
@@ -193,4 +230,8 @@ def _cpu_ticks(process: int) -> int:
     return int(fields[11]) + int(fields[12])
 
 
-ROADS: dict[str, Callable[[Setting], Road]] = {"bare PyAV": Bare, "loader": Loader}
+ROADS: dict[str, Callable[[Setting], Road]] = {
+    "bare PyAV": Bare,
+    "loader": Loader,
+    "cached": Cached,
+}
