@@ -16,7 +16,9 @@ def test_the_names() -> None:
     assert RUNTIMES == ("auto", "cpu", "cuda", "xla")
 
 
-@pytest.mark.parametrize(("name", "close"), [("cdua", "cuda"), ("xal", "xla"), ("CPU", "")])
+@pytest.mark.parametrize(
+    ("name", "close"), [("cdua", "cuda"), ("xal", "xla"), ("CPU", "cpu"), ("tpu-pod", "")]
+)
 def test_an_unknown_name_is_refused_with_the_nearest(name: str, close: str) -> None:
     with pytest.raises(ValueError, match=f"no runtime '{name}' .*auto, cpu, cuda, xla") as error:
         open_runtime(name)
