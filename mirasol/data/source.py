@@ -224,22 +224,30 @@ def _stretches(task, split: str) -> Stretches:
     return Streamed(functools.partial(_blocks_from, task, split), STRETCH)
 
 
+# References that are kept once looked up: megabytes, and the small sets whole.
+_KEPT = 16_384
+
+
 class _InMemory:
-    """References looked up in a `tf.data.Dataset`, each in less than a millisecond.
+    """References looked up in a `tf.data.Dataset`, each in less than a millisecond the first time.
 
     To read a set through costs a tenth of that for each reference, and so seconds for a large one.
     """
 
     def __init__(self, dataset, size: int) -> None:
         self._dataset, self._size = dataset, size
+        self._look_up = functools.lru_cache(_KEPT)(self._from_dataset)
 
     def __len__(self) -> int:
         return self._size
 
     def __getitem__(self, index: int) -> Features:
+        return self._look_up(int(index))
+
+    def _from_dataset(self, index: int) -> Features:
         import tensorflow as tf
 
-        found = tf.data.experimental.at(self._dataset, int(index))
+        found = tf.data.experimental.at(self._dataset, index)
         return {name: found[name].numpy() for name in FEATURES}
 
 
