@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mirasol.data.media import MediaError
 from mirasol.data.references import ClipReference
 from mirasol.data.root import data_root
@@ -48,7 +50,11 @@ def clip_name(reference: ClipReference) -> str:
         raise MediaError(reference.media, reason, reference.origin) from None
     root = data_root()
     name = path.relative_to(root) if path.is_relative_to(root) else path.absolute()
-    span = [reference.start_s, reference.end_s]
+    # References come from readers in double precision, and from seqio in single.
+    span = [
+        None if time_s is None else float(np.float32(time_s))
+        for time_s in (reference.start_s, reference.end_s)
+    ]
     return _digest([name.as_posix(), state.st_size, state.st_mtime_ns, *span])
 
 

@@ -7,6 +7,7 @@ import inspect
 import os
 import pickle
 
+import numpy as np
 import pytest
 from builders import SHAPE, assert_same, clip, converter
 from toy_media import write_media
@@ -111,6 +112,12 @@ def test_another_span_is_another_clip(cache, media, span):
     filled(cache, clip(media))
     with pytest.raises(MissingEntryError):
         converter(cache).decode(clip(media, *span))
+
+
+def test_times_that_went_through_seqio_name_the_same_clip(cache, media):
+    filled(cache, clip(media, 0.1, 0.7))
+    times = (float(np.float32(time_s)) for time_s in (0.1, 0.7))
+    assert converter(cache).decode(clip(media, *times))["has_video_T"].any()
 
 
 def test_both_folders_may_move(cache, media, tmp_path, monkeypatch):
