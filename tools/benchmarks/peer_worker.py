@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmarks.clocks import seconds
+from benchmarks.clocks import in_turns, seconds
 from mirasol.description.operations import flops
 from mirasol.description.parts import parameters
 
@@ -168,19 +168,17 @@ def _training_times(side: Side, steps: int) -> dict[str, list[float]]:
     loss = side.train("cpu")
     fused = torch.optim.AdamW(side.model.parameters(), lr=1e-5, fused=True)
     unasked = torch.optim.AdamW(side.model.parameters(), lr=1e-5)
-    parts: dict[str, Callable[[], object]] = {
-        "gradients_s": lambda: loss().backward(),
+
+    def gradients() -> None:
+        side.model.zero_grad()
+        loss().backward()
+
+    parts = {
+        "gradients_s": gradients,
         "fused_update_s": fused.step,
         "unasked_update_s": unasked.step,
     }
-    found: dict[str, list[float]] = {name: [] for name in parts}
-    for turn in range(steps + 1):
-        for name, part in parts.items():
-            took = seconds(part)
-            if turn:
-                found[name].append(took)
-        fused.zero_grad()
-    return found
+    return in_turns(parts, steps, "parts of a step")
 
 
 if __name__ == "__main__":
