@@ -21,9 +21,11 @@ from typing import TYPE_CHECKING, Any, TextIO
 import gin
 
 from mirasol import gin_messages, loose_ends, value_types
+from mirasol.aliases import with_aliases
+from mirasol.bound import Bound
 from mirasol.findings import ExperimentError, Finding
 from mirasol.gin_files import find, runs
-from mirasol.names import Bound, Names
+from mirasol.names import Names
 from mirasol.statements import Reader
 from mirasol.wiring import (
     MACRO,
@@ -128,8 +130,7 @@ def check(files: Sequence[str], bindings: Sequence[str] = (), root: str | None =
     from mirasol.trial import Trial  # Imports torch.
 
     trial = Trial(examined.wiring, examined.bound, examined.broken)
-    trial.run(_imported(root), whole=not examined.findings)
-    findings = [*examined.findings, *trial.findings]
+    findings = [*examined.findings, *trial.run(_imported(root))]
     return _spec(dataclasses.replace(examined, findings=findings), root)
 
 
@@ -182,7 +183,11 @@ def examine(files: Sequence[str], bindings: Sequence[str], root: str) -> Examine
     wiring = Wiring([Reference((), found, target, True)], bound.declared)
     findings += loose_ends.circular(wiring, bound)
     if not lost:
-        findings += _loose_ends(wiring, bound, target, reader.unread)
+        undefined = list(loose_ends.undefined(wiring, bound))
+        if undefined:
+            bound = with_aliases(wiring, bound)
+            wiring = Wiring([Reference((), found, target, True)], bound.declared)
+        findings += _loose_ends(wiring, bound, target, undefined, reader.unread)
     refused = list(value_types.check(wiring, bound))
     findings += [finding for _, finding in refused]
     broken = frozenset((part.scope, part.reference.name) for part, _ in refused)
@@ -190,7 +195,11 @@ def examine(files: Sequence[str], bindings: Sequence[str], root: str) -> Examine
 
 
 def _loose_ends(
-    wiring: Wiring, bound: Bound, root: Callable[..., Any], unread: bool
+    wiring: Wiring,
+    bound: Bound,
+    root: Callable[..., Any],
+    undefined: Sequence[Finding],
+    unread: bool,
 ) -> list[Finding]:
     """Returns what is bound and not used, and what is used and not bound."""
     whole = next(part for part in wiring.objects() if part.reference.target is root)
@@ -198,7 +207,7 @@ def _loose_ends(
     if len(lacking) > 1:  # So few bindings are no run; what else it lacks goes without saying.
         listed = ", ".join(lacking)
         return [Finding("", f"{root.__name__} lacks values of {listed}; {_a_part()}")]
-    found = [*loose_ends.undefined(wiring, bound), *loose_ends.missing(wiring, bound)]
+    found = [*undefined, *loose_ends.missing(wiring, bound)]
     # A value that cannot be read may have been what uses it.
     return found if unread else [*found, *loose_ends.unused(wiring, bound)]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from mirasol.batch import empty_batch
+from mirasol import rehearsal
 from mirasol.data.augmentation import Augmentation
 from mirasol.data.broken_media import EVERY_ONE, FEW, BrokenMedia
 from mirasol.data.converter import Converter
@@ -178,12 +178,7 @@ class Experiment:
         torch.manual_seed(self.trainer.seed)
         with torch.device(device):
             model = self.model()
-        pieces, room = self.converter.vocabulary.size, model.text_decoder.vocab_size
-        if pieces > room:
-            raise ValueError(
-                f"the vocabulary has {pieces} pieces and TextDecoder.vocab_size is {room}; "
-                f"set VOCAB_SIZE to at least {pieces}"
-            )
+        rehearsal.require_room(self.converter.vocabulary, model.text_decoder)
         return model
 
     def rehearse(self) -> None:
@@ -193,18 +188,17 @@ class Experiment:
           ValueError: parts that do not fit each other, or the batch; numbers that the optimizer
             refuses.
         """
-        model = self.build_model("meta")
-        self.trainer.optimizer.build(torch.nn.Linear(1, 1), {})  # Torch's refuses the meta device.
-        for stage in self.training.stages:
-            shape, whole = stage.shape(self.converter.shape), self.converter.shape
-            try:
-                model(empty_batch(shape, stage.examples(self.training.batch_size, whole), "meta"))
-            except RuntimeError as error:
-                raise ValueError(
-                    f"the parts of the model do not fit each other or a batch of {stage.task!r}: "
-                    f"{error}; do widths, out_width, in_width and context_width agree, and the "
-                    "sizes of ExampleShape with those of the encoders?"
-                ) from error
+        self.try_batches(self.build_model("meta"))
+        rehearsal.try_optimizer(self.trainer.optimizer)
+
+    def try_batches(self, model: Mirasol) -> None:
+        """Runs a batch of each stage's sizes through the experiment's model on the meta device.
+
+        Raises:
+          ValueError: parts that do not fit each other, or the batch.
+        """
+        training = self.training
+        rehearsal.try_batches(model, training.stages, self.converter.shape, training.batch_size)
 
     def reads(self) -> list[tuple[str, str]]:
         """Returns each task and split that is trained on or evaluated, once."""

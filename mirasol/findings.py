@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
+import linecache
+import re
 from collections.abc import Iterable
+from typing import Any
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,3 +36,17 @@ class ExperimentError(ValueError):
     def __init__(self, findings: Iterable[Finding]):
         self.findings = tuple(dict.fromkeys(findings))
         super().__init__("\n".join(map(str, self.findings)))
+
+
+def where_defined(target: Any) -> str:
+    """Returns the file and line that define a module, class or function."""
+    try:
+        file = inspect.getsourcefile(target) or ""
+    except TypeError:
+        return getattr(target, "__name__", str(target))
+    if inspect.ismodule(target):
+        return file
+    start = re.compile(rf"(class|def) {re.escape(target.__name__)}\b")
+    lines = enumerate(linecache.getlines(file), 1)
+    line = next((number for number, text in lines if start.match(text)), 1)
+    return f"{target.__name__} is defined in {file} line {line}"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from mirasol.bound import Bound
 from mirasol.data import task_names
 from mirasol.data.batches import Stage
 from mirasol.experiment import EvaluationPlan, TrainingData
 from mirasol.findings import Finding
 from mirasol.gin_files import closest_beside, data_file, shipped_folder
 from mirasol.named import FileName
-from mirasol.names import Bound
 from mirasol.spelling import hint
 from mirasol.value_types import parameter_types
 from mirasol.wiring import Part, Wiring

@@ -5,16 +5,19 @@ Schedule.warmup = %WARMUP        put out of use by the next line: no mistake
 Schedule.warmup = 0
 WARMPU = 20                      nothing ever used it: a mistake
 Schedule.peak = %PAEK            nothing ever defined it: a mistake
+Stage.batch_size = 8             in the same file, of the only @joint/Stage():
+joint/Stage.batch_size = 4       the first is never used: a mistake
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from mirasol.findings import Finding
-from mirasol.names import Bound, where_defined
+from mirasol.bound import Bound
+from mirasol.findings import Finding, where_defined
 from mirasol.spelling import nearest
-from mirasol.wiring import MACRO, Key, Part, Reference, Wiring, references, required, short
+from mirasol.statements import Statement
+from mirasol.wiring import MACRO, Key, Part, Reference, Scope, Wiring, references, required, short
 
 
 def unused(wiring: Wiring, bound: Bound) -> Iterator[Finding]:
@@ -23,16 +26,16 @@ def unused(wiring: Wiring, bound: Bound) -> Iterator[Finding]:
     What a later binding has put out of use is no mistake: an ablation that swaps a part leaves
     the old part's bindings behind. So a part that any binding ever led to counts as used.
     """
-    swapped = _swapped(bound)
-    former = [
-        Reference(tuple(filter(None, scope.split("/"))), name, object, True)
-        for scope, name in wiring.unused()
-        if (scope if name == MACRO else name) in swapped
-    ]
-    used = Wiring([*former, *references(bound.loose)], wiring.declared).used
+    former = Wiring([*_former(wiring, bound), *references(bound.loose)], wiring.declared)
     for key in wiring.unused():
-        if key not in used:
+        if key not in former.reached:
             yield _unused(key, wiring, bound)
+    for key, parameter in wiring.hidden():
+        statement = bound.statements[key, parameter]
+        others = [bound.statements[each, parameter] for each in _hiding(key, parameter, wiring)]
+        undone = any(_undoes(other, statement, bound) for other in others)
+        if not undone and (key, parameter) not in former.used:
+            yield _hidden(key, parameter, statement, others)
 
 
 def undefined(wiring: Wiring, bound: Bound) -> Iterator[Finding]:
@@ -91,14 +94,28 @@ def lacking(part: Part) -> list[str]:
     return [name for name in required(part.reference.target) if name not in part.origin]
 
 
-def _swapped(bound: Bound) -> set[str]:
-    """Returns the macros and configurables that an undone binding referred to."""
-    return {
-        "/".join(reference.scope) if reference.is_macro else reference.name
+def _former(wiring: Wiring, bound: Bound) -> list[Reference]:
+    """Returns what bindings that are undone now led to.
+
+    A reference without a scope may have been held by a part of any scope.
+    """
+    undone = {
+        reference
         for bound_name, value, statement in bound.every
         if bound.statements[bound_name] is not statement
         for reference in references(value)
     }
+    macros = {"/".join(each.scope) for each in undone if each.is_macro}
+    names = {each.name for each in undone if not each.is_macro and not each.scope}
+    left = [*wiring.unused(), *(key for key, _ in wiring.hidden())]
+    return [
+        *(each for each in undone if each.scope),
+        *(
+            Reference(_scope(scope), name, object, True)
+            for scope, name in left
+            if (scope in macros if name == MACRO else name in names)
+        ),
+    ]
 
 
 def _used(bound: Bound) -> dict[Reference, list[str]]:
@@ -123,6 +140,10 @@ def _way(wiring: Wiring, name: str, way: tuple[str, ...]) -> tuple[str, ...]:
     return ()
 
 
+def _scope(written: str) -> Scope:
+    return tuple(filter(None, written.split("/")))
+
+
 def _bound_under(scope: str, scopes: Iterable[str]) -> bool:
     return any(f"{each}/".startswith(f"{scope}/") for each in scopes)
 
@@ -135,6 +156,22 @@ def _defined(offer: str, macros: Iterable[str], bound: Bound) -> str:
     return offer
 
 
+def _hiding(key: Key, parameter: str, wiring: Wiring) -> list[Key]:
+    """Returns what the parts for which a binding holds take the parameter from instead."""
+    outer, name = _scope(key[0]), key[1]
+    inside = [
+        part
+        for part in wiring.parts.values()
+        if part.reference.name == name and part.scope[: len(outer)] == outer
+    ]
+    return list(dict.fromkeys(part.origin[parameter] for part in inside))
+
+
+def _undoes(later: Statement, earlier: Statement, bound: Bound) -> bool:
+    """Returns whether one statement overrides another of a file that was read before its own."""
+    return later.source is not earlier.source and bound.order(later) > bound.order(earlier)
+
+
 def _unused(key: Key, wiring: Wiring, bound: Bound) -> Finding:
     parameter = next(iter(wiring.declared[key]))
     statement = bound.statements[key, parameter]
@@ -144,3 +181,15 @@ def _unused(key: Key, wiring: Wiring, bound: Bound) -> Finding:
     title = short(key)
     what = f"the macro {title!r}" if is_macro else f"{title}.{parameter}"
     return Finding(statement.head, f"nothing uses {what}{nearest(title, alike)}")
+
+
+def _hidden(key: Key, parameter: str, statement: Statement, hiding: Iterable[Statement]) -> Finding:
+    title = f"{short(key)}.{parameter}"
+    others = ", ".join(
+        f"{short((each.binding.scope, each.binding.selector))}.{parameter} ({each.place})"
+        for each in hiding
+    )
+    return Finding(
+        statement.place,
+        f"nothing uses {title}: {others} takes its place; bind that, or leave it out",
+    )

@@ -11,63 +11,18 @@ message and not a trail of them.
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import inspect
-import linecache
-import pkgutil
-import re
-import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from mirasol.findings import Finding
-from mirasol.gin_syntax import Import
+from mirasol.bound import Bound
+from mirasol.findings import Finding, where_defined
+from mirasol.gin_imports import Imports
 from mirasol.spelling import closest, hint
 from mirasol.statements import Source, Statement
-from mirasol.wiring import MACRO, UNKNOWN, Key, Part, Reference, Wiring, parameters, replace_leaves
+from mirasol.wiring import MACRO, UNKNOWN, Reference, parameters, replace_leaves
 
-_GIN = "__gin__"
-_FEATURE = "dynamic_registration"
 _Target = Callable[..., Any]
-
-
-@dataclasses.dataclass
-class Bound:
-    """Bindings with every name resolved.
-
-    Attributes:
-      declared: key -> parameter -> value; the last to bind a name wins.
-      statements: (key, parameter) -> the statement of that value.
-      every: all of them in order, those that later ones undo, too.
-      loose: values of bindings whose name nobody knows: what they refer to is used all the same.
-    """
-
-    declared: dict[Key, dict[str, Any]] = dataclasses.field(default_factory=dict)
-    statements: dict[tuple[Key, str], Statement] = dataclasses.field(default_factory=dict)
-    every: list[tuple[tuple[Key, str], Any, Statement]] = dataclasses.field(default_factory=list)
-    loose: list[Any] = dataclasses.field(default_factory=list)
-
-    def place(self, key: Key, parameter: str) -> str:
-        """Returns where the parameter has its value from, "" for a default."""
-        statement = self.statements.get((key, parameter))
-        return statement.place if statement else ""
-
-    def source(self, wiring: Wiring, part: Part, parameter: str) -> Statement:
-        """Returns what gives a bound parameter its value: a macro's statement, where it is one."""
-        value = wiring.values(part)[parameter]
-        if isinstance(value, Reference) and value.is_macro:
-            found = self.statements.get(((wiring.macro(value) or "", MACRO), "value"))
-            if found:
-                return found
-        return self.statements[part.origin[parameter], parameter]
-
-    def written(self, wiring: Wiring, part: Part, parameter: str) -> str:
-        """Returns the place of that, "" for a default."""
-        return self.source(wiring, part, parameter).place if parameter in part.origin else ""
-
-    def order(self, statement: Statement) -> int:
-        """Returns how many bindings were read before it."""
-        return next(i for i, (_, _, each) in enumerate(self.every) if each is statement)
 
 
 class Names:
@@ -79,12 +34,13 @@ class Names:
     """
 
     def __init__(self, sources: Iterable[Source]):
-        self.findings: list[Finding] = []
-        self.lost = False
+        imports = Imports(sources)
+        self.findings = list(imports.findings)
+        self.lost = imports.lost
+        self._tables = imports.tables
         self._named: dict[str, _Target] = {}  # "module.Class" -> it.
         self._of: dict[int, str] = {}
         self._seen: set[tuple[str, str]] = set()  # (file, selector) complained of.
-        self._tables = {source: self._table(source, sources) for source in sources}
 
     def bound(self, statements: Iterable[Statement]) -> Bound:
         """Returns the bindings, by their full names."""
@@ -107,10 +63,7 @@ class Names:
         if not parameter:
             found.loose.append(value)
             return
-        key = (binding.scope, name)
-        found.declared.setdefault(key, {})[parameter] = value
-        found.statements[key, parameter] = statement
-        found.every.append(((key, parameter), value, statement))
+        found.add((binding.scope, name), parameter, value, statement)
 
     def _leaf(self, leaf: Any, statement: Statement) -> Any:
         if not isinstance(leaf, Reference) or leaf.is_macro:
@@ -215,67 +168,6 @@ class Names:
             self._seen.add((source.name, name))
             self.findings.append(Finding(place, message))
 
-    def _table(self, source: Source, sources: Iterable[Source]) -> Mapping[str, Any] | None:
-        """Returns what selectors of a text may begin with; None where they may begin anywhere."""
-        table: dict[str, Any] = {}
-        dynamic = False
-        for each in source.imports:
-            if each.module == f"{_GIN}.{_FEATURE}":
-                dynamic = True
-                continue
-            module, name = self._import(each, source, sources)
-            dynamic |= name == _FEATURE
-            table[name] = module
-        return table if dynamic else None
-
-    def _import(self, item: Import, source: Source, sources: Iterable[Source]) -> tuple[Any, str]:
-        """Returns the module, or UNKNOWN, and what it is or was meant to be called."""
-        if item.module.startswith(f"{_GIN}."):  # A feature of gin's that there is not.
-            return self._missing(item, item.module, source, sources)
-        try:
-            module = importlib.import_module(item.module)
-        except ModuleNotFoundError as error:
-            if not f"{item.module}.".startswith(f"{error.name}."):
-                raise  # A module that is there imports one that is not.
-            return self._missing(item, str(error.name), source, sources)
-        if not item.is_from and not item.alias:
-            module = sys.modules[item.module.partition(".")[0]]
-        return module, item.name
-
-    def _missing(
-        self, item: Import, missing: str, source: Source, sources: Iterable[Source]
-    ) -> tuple[Any, str]:
-        package, _, last = missing.rpartition(".")
-        if package == _GIN:
-            known = {_FEATURE}
-        elif package:
-            known = set(_submodules(package))
-        else:
-            others = {each.module.partition(".")[0] for one in sources for each in one.imports}
-            known = {_GIN, *sys.builtin_module_names, *others, *_top_level()}
-        near = closest(last, known)
-        self.findings.append(Finding(source.place(item.line), f"no module {missing!r}{hint(near)}"))
-        right = near and ".".join(filter(None, [package, near])) + item.module[len(missing) :]
-        if not right or right == item.module or right.startswith(f"{_GIN}."):
-            self.lost |= not right
-            return UNKNOWN, _FEATURE if right else item.name
-        name = item.name if item.alias or missing != item.module else near
-        return self._import(dataclasses.replace(item, module=right, name=name), source, sources)
-
-
-def where_defined(target: Any) -> str:
-    """Returns the file and line that define a module, class or function."""
-    try:
-        file = inspect.getsourcefile(target) or ""
-    except TypeError:
-        return getattr(target, "__name__", str(target))
-    if inspect.ismodule(target):
-        return file
-    start = re.compile(rf"(class|def) {re.escape(target.__name__)}\b")
-    lines = enumerate(linecache.getlines(file), 1)
-    line = next((number for number, text in lines if start.match(text)), 1)
-    return f"{target.__name__} is defined in {file} line {line}"
-
 
 def _offered(owner: Any) -> tuple[list[str], list[str]]:
     """Returns what of a module or class may be meant: what it defines itself, and all of it."""
@@ -286,15 +178,3 @@ def _offered(owner: Any) -> tuple[list[str], list[str]]:
         if callable(value) and getattr(value, "__module__", "") == getattr(owner, "__name__", "")
     ]
     return own, list(public)
-
-
-def _submodules(package: str) -> list[str]:
-    try:
-        paths = importlib.import_module(package).__path__
-    except (ImportError, AttributeError):
-        return []
-    return [module.name for module in pkgutil.iter_modules(paths)]
-
-
-def _top_level() -> set[str]:
-    return {name for name in sys.modules if "." not in name and not name.startswith("_")}

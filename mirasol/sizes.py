@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from mirasol.batch import ExampleShape
+from mirasol.bound import Bound
 from mirasol.data.spectrogram import LogMel
 from mirasol.findings import Finding
 from mirasol.models.combiners import Combiner
@@ -14,7 +15,7 @@ from mirasol.models.decoder import TextDecoder
 from mirasol.models.encoders import AudioEncoder, TubeVideoEncoder, VideoEncoder
 from mirasol.models.latent import LatentModel
 from mirasol.models.reconstruction import AudioReconstruction, VideoReconstruction
-from mirasol.names import Bound
+from mirasol.refusals import Refusal, refusal
 from mirasol.wiring import Part, Wiring, parameters
 
 _VIDEO = (VideoEncoder, TubeVideoEncoder)
@@ -57,6 +58,13 @@ SHARED: dict[str, tuple[tuple[Callable[..., Any], str], ...]] = {
 }
 
 
+# Class -> what must tile what of it.
+TILES = (
+    (VideoEncoder, "tubelet", ("chunk_frames", "image_size", "image_size")),
+    (AudioEncoder, "patch", ("chunk_bands", "mel_bins")),
+)
+
+
 def misfits(wiring: Wiring, bound: Bound) -> Iterator[tuple[Part, Finding]]:
     """Yields each part with a size that differs from most that are the same, and a finding."""
     for what, shared in SHARED.items():
@@ -66,17 +74,57 @@ def misfits(wiring: Wiring, bound: Bound) -> Iterator[tuple[Part, Finding]]:
         (usual, _), *_ = collections.Counter(value for _, _, value in found).most_common(1)
         model, parameter, _ = next(each for each in found if each[2] == usual)
         place = bound.written(wiring, model, parameter)
-        where = f" ({place})" if place else ""
+        norm = f"{model.title}.{parameter} is {usual}{f' ({place})' if place else ''}"
+        groups: dict[tuple[int, int], list[tuple[Part, str]]] = {}
         for part, name, value in found:
             if value != usual:
-                yield (
-                    part,
-                    Finding(
-                        bound.written(wiring, part, name),
-                        f"{part.title}.{name} is {value} and {model.title}.{parameter} is {usual}"
-                        f"{where}: both are {what}, so bind both to one macro",
-                    ),
-                )
+                source = bound.source(wiring, part, name) if name in part.origin else None
+                groups.setdefault((id(source), value), []).append((part, name))
+        for (_, value), group in groups.items():  # One macro of a wrong value is one mistake.
+            titles = " and ".join(f"{part.title}.{name}" for part, name in group)
+            finding = Finding(
+                bound.written(wiring, *group[0]),
+                f"{titles} {'is' if len(group) == 1 else 'are'} {value} and {norm}: these are "
+                f"{what}, so bind them to one macro",
+            )
+            yield from ((part, finding) for part, _ in group)
+
+
+def indivisible(wiring: Wiring, bound: Bound) -> Iterator[tuple[Part, Refusal]]:
+    """Yields each part with a size that does not divide another of its own, and what it refuses.
+
+    Its constructor would say so, too, but that stops at the first, and has to have all values.
+    """
+    for part in wiring.objects():
+        values = {**parameters(part.reference.target), **wiring.values(part)}
+        known = {name: wiring.expand(value) for name, value in values.items()}
+        for said, names in _indivisible(part.reference.target, known):
+            yield part, refusal(wiring, bound, part, said, names)
+
+
+def _indivisible(
+    target: Callable[..., Any], known: dict[str, Any]
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yields what does not divide what, and which parameters are likeliest to be wrong."""
+    width, heads = known.get("width", 0), known.get("heads", 0)
+    if _are_sizes(width, heads) and width % heads:
+        yield f"width {width} is not a multiple of {heads} heads", ("width", "heads")
+    for owner, name, covered in TILES:
+        if not _is_a(target, owner) or not isinstance(known.get(name), list | tuple):
+            continue
+        patch, extents = tuple(known[name]), tuple(known.get(each) for each in covered)
+        fit = len(patch) == len(extents) and _are_sizes(*patch, *extents)
+        if fit and any(extent % side for extent, side in zip(extents, patch, strict=True)):
+            listed = " and ".join(dict.fromkeys(covered))
+            yield (
+                f"patches of {patch} do not tile an input of {extents}, {listed}; each size must "
+                "divide its extent",
+                (name,),
+            )
+
+
+def _are_sizes(*values: Any) -> bool:
+    return all(type(value) is int and value > 0 for value in values)
 
 
 def _values(

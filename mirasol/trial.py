@@ -10,17 +10,17 @@ What a part refuses is found; what holds a part that failed is not blamed for it
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
 
-from mirasol import lookups, sizes
+from mirasol import lookups, rehearsal, sizes
+from mirasol.bound import Bound
 from mirasol.experiment import Experiment
 from mirasol.findings import Finding
 from mirasol.loose_ends import lacking
-from mirasol.names import Bound
+from mirasol.refusals import Refusal, refusal, told
 from mirasol.wiring import (
     MACRO,
     UNKNOWN,
@@ -49,7 +49,8 @@ class Trial:
       broken: parts of which something is known to be wrong already.
 
     Attributes:
-      findings: what the parts refuse.
+      findings: what is not there, and sizes that differ.
+      refusals: what the parts refuse.
       built: part -> what it gave, or that it failed.
     """
 
@@ -57,26 +58,47 @@ class Trial:
         self._wiring = wiring
         self._bound = bound
         self.built: dict[PartKey, Any] = dict.fromkeys(broken, _FAILED)
+        self.refusals: list[Refusal] = []
         misfits = list(sizes.misfits(wiring, bound))
         self.findings = [finding for _, finding in misfits]
         self._misfits = {_key(part) for part, _ in misfits}
+        for part, refused in sizes.indivisible(wiring, bound):
+            if _key(part) not in self._misfits:
+                self.refusals.append(refused)
+                self.built[_key(part)] = _FAILED
         for part, finding in lookups.missing_files(wiring, bound):
             self.findings.append(finding)
             self.built[_key(part)] = _FAILED
         for part in wiring.objects():
             self._build(_key(part))
 
-    def run(self, root: Callable[..., Any], *, whole: bool) -> None:
+    def run(self, root: Callable[..., Any]) -> list[Finding]:
         """Goes on to what the parts are together: tasks with their splits, sizes of a batch.
 
         Args:
           root: class of the experiment.
-          whole: whether nothing is wrong so far; else no batch is put through it.
+
+        Returns:
+          All that is wrong.
         """
         self.findings += lookups.missing_tasks(self._wiring, self._bound, self._given)
-        for _, experiment in self._parts(root):
-            if whole and not self.findings:
-                self._rehearse(experiment)
+        parts = [part for part in self.built.values() if part is not _FAILED]
+        for attempt in self._attempts(root, parts):
+            try:
+                attempt()
+            except _REFUSALS as error:
+                self._find(str(error))
+        return [*self.findings, *told(self.refusals)]
+
+    def _attempts(self, root: Callable[..., Any], parts: list[Any]) -> Iterator[rehearsal.Attempt]:
+        yield from rehearsal.without_batch(parts)
+        if self._misfits:  # They are known not to fit each other.
+            return
+        experiments = [each for each in parts if type(each) is root]
+        for experiment in experiments:  # One, unless a scope makes more of it.
+            yield functools.partial(_try_batches, experiment)
+        if not experiments:
+            yield from rehearsal.without_model(parts)
 
     def _build(self, key: PartKey) -> Any:
         if key not in self.built:
@@ -130,38 +152,13 @@ class Trial:
                 return part.reference.target(**values)
         except _REFUSALS as error:
             if not self._holds_misfit(part):  # Or it would say the same once more.
-                self.findings.append(self._refusal(part, error))
+                self.refusals.append(refusal(self._wiring, self._bound, part, str(error)))
             return _FAILED
 
     def _holds_misfit(self, part: Part) -> bool:
         values = [self._wiring.expand(value) for value in self._wiring.values(part).values()]
         held = {(each.scope or part.scope, each.name) for each in references(values)}
-        return not held.isdisjoint(self._misfits)
-
-    def _refusal(self, part: Part, error: Exception) -> Finding:
-        """Returns what a part says, with the places of what it speaks of; the last written first.
-
-        What was written last, by a flag, say, is the likeliest to be wrong.
-        """
-        said = " ".join(str(error).split())
-        values = self._wiring.values(part)
-        spoken_of = [
-            name
-            for name, value in values.items()
-            if re.search(rf"\b{name}\b", said) or f" {self._wiring.expand(value)!r} " in said
-        ]
-        found = {name: self._bound.source(self._wiring, part, name) for name in spoken_of or values}
-        order = self._bound.order
-        last = max(found.values(), key=lambda statement: order(statement), default=None)
-        where = ", ".join(f"{name}: {found[name].place}" for name in spoken_of if len(found) > 1)
-        message = said if said.startswith(part.title) else f"{part.title}: {said}"
-        return Finding(last.place if last else "", message + (f" ({where})" if where else ""))
-
-    def _parts(self, target: Callable[..., Any]) -> Iterator[tuple[Part, Any]]:
-        for part in self._wiring.objects():
-            made = self.built[_key(part)]
-            if part.reference.target is target and made is not _FAILED:
-                yield part, made
+        return not self._misfits.isdisjoint({*held, _key(part)})
 
     def _given(self, part: Part, name: str) -> Any:
         """Returns a parameter's value or default; of a list, what in it did not fail."""
@@ -171,18 +168,20 @@ class Trial:
             return [each for each in value if each is not _FAILED]
         return value
 
-    def _rehearse(self, whole: Experiment) -> None:
-        try:
-            whole.rehearse()
-        except _REFUSALS as error:
-            said = " ".join(str(error).split())
-            named = [
-                self._bound.written(self._wiring, part, name)
-                for part in self._wiring.objects()
-                for name in part.origin
-                if f"{part.title}.{name}" in said
-            ]
-            self.findings.append(Finding(next(iter(named), ""), said))
+    def _find(self, said: str) -> None:
+        """Gathers what parts say of each other, with the place of what it names."""
+        for part in self._wiring.objects():
+            named = [name for name in part.origin if f"{part.title}.{name}" in said]
+            if named or said.startswith(f"{part.title}: "):
+                refused = refusal(self._wiring, self._bound, part, said, named)
+                self.refusals.append(refused)
+                return
+        self.findings.append(Finding("", " ".join(said.split())))
+
+
+def _try_batches(experiment: Experiment) -> None:
+    with torch.device("meta"):
+        experiment.try_batches(experiment.model())  # The one that was built as a part.
 
 
 def _key(part: Part) -> PartKey:

@@ -18,12 +18,13 @@ import inspect
 import math
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from mirasol.findings import Finding
-from mirasol.names import Bound, where_defined
+from mirasol.bound import Bound
+from mirasol.findings import Finding, where_defined
 from mirasol.spelling import nearest
+from mirasol.statements import Statement
 from mirasol.wiring import MACRO, UNKNOWN, Part, Reference, Wiring, references
 
 _UNIONS = (typing.Union, types.UnionType)
@@ -46,6 +47,22 @@ class ValueType:
     phrase: Callable[[Any], str]
 
 
+@dataclasses.dataclass(frozen=True)
+class Misplaced:
+    """A value of a type that the parameter does not take.
+
+    Attributes:
+      part, name: the parameter.
+      annotation: what it takes.
+      source: what gives it the value.
+    """
+
+    part: Part
+    name: str
+    annotation: Any
+    source: Statement
+
+
 def takes(annotation: Any, value: Any) -> bool:
     """Returns whether `value` is of the annotated type; of one that is not known, all are.
 
@@ -62,12 +79,21 @@ def phrase(annotation: Any) -> str:
 
 
 def check(wiring: Wiring, bound: Bound) -> Iterator[tuple[Part, Finding]]:
-    """Yields each part with a value of a type that its parameter does not take, and a finding."""
+    """Yields each part with a value of a type that its parameter does not take, and a finding.
+
+    Parameters that have the value from one macro share a finding.
+    """
+    groups: dict[tuple[int, str], list[Misplaced]] = {}
     for part in wiring.objects():
         known = parameter_types(part.reference.target)
         for name, value in wiring.values(part).items():
             if name in known and not takes(known[name], wiring.expand(value)):
-                yield part, _refusal(wiring, bound, part, name, known[name])
+                misplaced = Misplaced(part, name, known[name], bound.source(wiring, part, name))
+                shared = (id(misplaced.source), phrase(known[name]))
+                groups.setdefault(shared, []).append(misplaced)
+    for group in groups.values():
+        finding = _finding(wiring, bound, group)
+        yield from ((misplaced.part, finding) for misplaced in group)
 
 
 @functools.lru_cache
@@ -195,20 +221,25 @@ def _row(annotation: Any) -> ValueType:
     return next(row for row in _TABLE if row.covers(annotation))
 
 
-def _refusal(wiring: Wiring, bound: Bound, part: Part, name: str, annotation: Any) -> Finding:
-    written = wiring.values(part)[name]
+def _finding(wiring: Wiring, bound: Bound, group: Sequence[Misplaced]) -> Finding:
+    """Returns what to tell of parameters that have one value of the wrong type."""
+    first = group[0]
+    written = wiring.values(first.part)[first.name]
     value = wiring.expand(written)
-    place = bound.place(part.origin[name], name)
-    macro = ""
-    if isinstance(written, Reference) and written.is_macro:  # It is the macro that is wrong.
-        macro = f" ({written!r}, in {place})"
-        place = bound.place((wiring.macro(written) or "", MACRO), "value")
+    uses = [f"{each.part.title}.{each.name}" for each in group]
+    is_macro = first.source.binding.selector == MACRO
+    if is_macro:  # It is the macro that is wrong.
+        places = [bound.place(each.part.origin[each.name], each.name) for each in group]
+        uses[0] += f" ({written!r}, in {places[0]})"
+        uses[1:] = [f"{use} (in {place})" for use, place in zip(uses[1:], places[1:], strict=True)]
     elif any(references(written)):
-        macro = f" ({written!r})"
-    choices = [each for each in _inner(annotation) if isinstance(each, str)]
+        uses[0] += f" ({written!r})"
+    choices = [each for each in _inner(first.annotation) if isinstance(each, str)]
     near = nearest(value, choices) if isinstance(value, str) else ""
+    defined = dict.fromkeys(where_defined(each.part.reference.target) for each in group)
+    verb, subject = ("is", "it") if len(group) == 1 else ("are", "they")
     return Finding(
-        place,
-        f"{part.title}.{name}{macro} is {value!r}; it must be {phrase(annotation)}{near} "
-        f"({where_defined(part.reference.target)})",
+        first.source.place,
+        f"{', '.join(uses)} {verb} {value!r}; {subject} must be {phrase(first.annotation)}{near} "
+        f"({', '.join(defined)})",
     )

@@ -79,13 +79,15 @@ class Wiring:
 
     Attributes:
       parts: (scope, configurable) -> Part, macros included.
-      used: keys of `declared` that some part takes.
+      reached: keys of `declared` that hold for some part.
+      used: (key, parameter) of those that some part takes; a narrower scope may hide the others.
     """
 
     def __init__(self, roots: list[Reference], declared: Declared):
         self.declared = declared
         self.parts: dict[tuple[Scope, str], Part] = {}
-        self.used: set[Key] = set()
+        self.reached: set[Key] = set()
+        self.used: set[tuple[Key, str]] = set()
         for root in roots:
             self._visit(root, ())
 
@@ -99,8 +101,9 @@ class Wiring:
         for outer in range(len(scope) + 1):
             key = ("/".join(scope[:outer]), reference.name)
             if key in self.declared:
-                self.used.add(key)
+                self.reached.add(key)
                 origin.update(dict.fromkeys(self.declared[key], key))
+        self.used.update((key, parameter) for parameter, key in origin.items())
         part = Part(reference, scope, reference.called, origin)
         self.parts[scope, reference.name] = part
         for value in self.values(part).values():
@@ -114,8 +117,18 @@ class Wiring:
         return {name: self.declared[key][name] for name, key in part.origin.items()}
 
     def unused(self) -> list[Key]:
-        """Returns the declared keys that no part takes."""
-        return [key for key in self.declared if key not in self.used]
+        """Returns the declared keys that hold for no part."""
+        return [key for key in self.declared if key not in self.reached]
+
+    def hidden(self) -> list[tuple[Key, str]]:
+        """Returns what holds for some part, none of which takes it: narrower scopes bind it too."""
+        return [
+            (key, parameter)
+            for key in self.declared
+            if key in self.reached
+            for parameter in self.declared[key]
+            if (key, parameter) not in self.used
+        ]
 
     def objects(self) -> list[Part]:
         """Returns the parts that are no macros."""

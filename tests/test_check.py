@@ -144,7 +144,7 @@ PLANTED = {
     "frames in one place": flag(
         "ExampleShape.chunk_frames=16",
         "ExampleShape.chunk_frames is 16 and VideoEncoder.chunk_frames is 8", "av_shapes.gin line",
-        "both are the frames of a chunk",
+        "these are the frames of a chunk",
     ),
     "width in one place": flag("LatentModel.width=48", "LatentModel.width is 48 and", "is 96"),
     "tokens in one place": flag("LatentModel.tokens=4", "LatentModel.tokens is 4 and", "is 8"),

@@ -1,0 +1,93 @@
+"""Parts put together without memory or arithmetic, to learn whether they fit.
+
+    the whole experiment   a batch of each stage's sizes through the model, on torch's meta device
+    where it is not whole  what of it can be tried by itself: the vocabulary with the decoder, the
+                           optimizer, the Combiner with what the encoders make
+
+Each attempt raises ValueError with what does not fit.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+
+from mirasol.batch import ExampleShape, empty_batch
+from mirasol.data.batches import Stage
+from mirasol.data.converter import Converter
+from mirasol.data.vocabulary import Vocabulary
+from mirasol.models.combiners import Combiner
+from mirasol.models.decoder import TextDecoder
+from mirasol.models.encoders import AudioEncoder, TubeVideoEncoder, VideoEncoder
+from mirasol.models.mirasol3b import Mirasol
+from mirasol.training.optimizers import Optimizer
+
+Attempt = Callable[[], None]
+
+
+def without_batch(parts: Sequence[Any]) -> Iterator[Attempt]:
+    """Yields what can be tried with the parts that there are, whatever else is missing."""
+    vocabularies = [*_of(Vocabulary, parts), *(each.vocabulary for each in _of(Converter, parts))]
+    for decoder in _of(TextDecoder, parts):
+        for vocabulary in dict.fromkeys(vocabularies):
+            yield functools.partial(require_room, vocabulary, decoder)
+    for optimizer in _of(Optimizer, parts):
+        yield functools.partial(try_optimizer, optimizer)
+
+
+def without_model(parts: Sequence[Any]) -> Iterator[Attempt]:
+    """Yields what else can be tried where the parts make no model; their widths must agree."""
+    for combiner in _of(Combiner, parts):
+        for video in (*_of(VideoEncoder, parts), *_of(TubeVideoEncoder, parts)):
+            for audio in _of(AudioEncoder, parts):
+                yield functools.partial(try_combiner, combiner, video, audio)
+
+
+def require_room(vocabulary: Vocabulary, decoder: TextDecoder) -> None:
+    """Checks that the decoder knows every piece of the vocabulary."""
+    pieces, room = vocabulary.size, decoder.vocab_size
+    if pieces > room:
+        raise ValueError(
+            f"the vocabulary has {pieces} pieces and TextDecoder.vocab_size is {room}; "
+            f"set VOCAB_SIZE to at least {pieces}"
+        )
+
+
+def try_optimizer(optimizer: Optimizer) -> None:
+    """Builds it, for torch to refuse its numbers."""
+    try:
+        optimizer.build(torch.nn.Linear(1, 1), {})  # Torch's refuses the meta device.
+    except (ValueError, RuntimeError) as error:
+        raise ValueError(f"{type(optimizer).__name__}: {error}") from error
+
+
+def try_combiner(
+    combiner: Combiner, video: VideoEncoder | TubeVideoEncoder, audio: AudioEncoder
+) -> None:
+    """Runs the Combiner on the tokens of one chunk."""
+    tokens = video.tokens + audio.tokens
+    tokens_BTND = torch.zeros((1, 1, tokens, video.out.out_features), device="meta")
+    combiner(tokens_BTND, torch.ones((1, 1, tokens), dtype=torch.bool, device="meta"))
+
+
+def try_batches(
+    model: Mirasol, stages: Sequence[Stage], shape: ExampleShape, batch_size: int
+) -> None:
+    """Runs a batch of each stage's sizes through a model on the meta device."""
+    for stage in stages:
+        examples = stage.examples(batch_size, shape)
+        try:
+            model(empty_batch(stage.shape(shape), examples, "meta"))
+        except RuntimeError as error:
+            raise ValueError(
+                f"the parts of the model do not fit each other or a batch of {stage.task!r}: "
+                f"{error}; do widths, out_width, in_width and context_width agree, and the "
+                "sizes of ExampleShape with those of the encoders?"
+            ) from error
+
+
+def _of(kind: type, parts: Sequence[Any]) -> list[Any]:
+    return [part for part in parts if isinstance(part, kind)]
