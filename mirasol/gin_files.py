@@ -47,13 +47,16 @@ def data_file(name: str) -> Path | None:
     return next((path for path in tried if path.is_file()), None)
 
 
-def closest_beside(name: str) -> str:
+def closest_file(name: str) -> str:
     """Returns the file whose path looks most like that of a data file, "" if none does."""
     shipped = shipped_folder()
     known = [path.relative_to(shipped).as_posix() for path in shipped.rglob("*.model")]
-    folder = Path(name).expanduser().parent
-    beside = folder.iterdir() if folder.is_dir() else ()
-    return closest(os.path.normpath(name), [*known, *map(os.path.normpath, beside)])
+    return closest(os.path.normpath(name), [*known, *map(os.path.normpath, _beside(name))])
+
+
+def closest_folder(name: str) -> str:
+    """Returns the folder whose path looks most like that of a folder, "" if none does."""
+    return closest(name, [os.path.normpath(path) for path in _beside(name) if path.is_dir()])
 
 
 def runs() -> list[str]:
@@ -70,6 +73,11 @@ def run_name(names: list[str]) -> str:
     """
     naming = [name for name in names if Path(name).parent.name != OVERLAYS]
     return Path((naming or names)[-1]).stem
+
+
+def _beside(name: str) -> list[Path]:
+    folder = Path(name).expanduser().parent
+    return list(folder.iterdir()) if folder.is_dir() else []
 
 
 def _nearest_file(name: str) -> str:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from mirasol.bound import Bound
 from mirasol.data import task_names
 from mirasol.data.batches import Stage
+from mirasol.data.media_cache.cache import FILL
 from mirasol.experiment import EvaluationPlan, TrainingData
-from mirasol.findings import Finding
-from mirasol.gin_files import closest_beside, data_file, shipped_folder
-from mirasol.named import FileName
+from mirasol.findings import Finding, where_defined
+from mirasol.gin_files import closest_file, closest_folder, data_file, shipped_folder
+from mirasol.named import FileName, FolderName
 from mirasol.spelling import hint
 from mirasol.value_types import parameter_types
 from mirasol.wiring import Part, Wiring
@@ -20,20 +23,51 @@ Given = Callable[[Part, str], Any]
 """(part, parameter) -> its value with the parts in it built, those that failed left out."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Lookup:
+    """How what a text names is looked for.
+
+    Attributes:
+      is_there: (text) -> whether it is.
+      absent: (text) -> what to say where it is not.
+    """
+
+    is_there: Callable[[str], bool]
+    absent: Callable[[str], str]
+
+
+LOOKUPS: dict[Any, Lookup] = {
+    FileName: Lookup(
+        lambda name: data_file(name) is not None,
+        lambda name: (
+            f"there is no file {name!r}, neither from here nor in {shipped_folder()}"
+            f"{hint(closest_file(name))}"
+        ),
+    ),
+    FolderName: Lookup(
+        lambda name: Path(name).expanduser().is_dir(),
+        lambda name: (
+            f"there is no folder {name!r}{hint(closest_folder(name))}; a cache is filled first, "
+            f"with the same gin files: {FILL}"
+        ),
+    ),
+}
+
+
 def missing_files(wiring: Wiring, bound: Bound) -> Iterator[tuple[Part, Finding]]:
-    """Yields each part that names a file that is not there, and a finding."""
+    """Yields each part that names a file or folder that is not there, and a finding."""
     for part in wiring.objects():
         known = parameter_types(part.reference.target)
         for name, value in wiring.values(part).items():
-            path = wiring.expand(value)
-            if known.get(name) != FileName or type(path) is not str or data_file(path):
+            path, lookup = wiring.expand(value), LOOKUPS.get(known.get(name))
+            if lookup is None or type(path) is not str or lookup.is_there(path):
                 continue
+            target = part.reference.target
             yield (
                 part,
                 Finding(
                     bound.written(wiring, part, name),
-                    f"{part.title}.{name}: there is no file {path!r}, neither from here nor in "
-                    f"{shipped_folder()}{hint(closest_beside(path))}",
+                    f"{part.title}.{name}: {lookup.absent(path)} ({where_defined(target)})",
                 ),
             )
 

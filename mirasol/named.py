@@ -10,3 +10,4 @@ from typing import Annotated
 TaskName = Annotated[str, "the name of a task or mixture, in quotes"]
 SplitName = Annotated[str, "the name of a split, in quotes"]
 FileName = Annotated[str, "the path of a file, in quotes"]
+FolderName = Annotated[str, "the path of a folder, in quotes"]

@@ -54,18 +54,13 @@ def refusal(
       bound: for the places.
       part: who says it.
       said: its words.
-      parameters: what they are about, where that is known; what they name, by name or value,
-        they speak of, too.
+      parameters: what they are about, where that is known; they speak of what they name, too, or
+        else of what has a value that they name.
     """
     said = " ".join(said.split())
     values = wiring.values(part)
-    spoken_of = [
-        name
-        for name, value in values.items()
-        if name in parameters
-        or re.search(rf"\b{name}\b", said)
-        or f" {wiring.expand(value)!r} " in said
-    ]
+    named = [name for name in values if name in parameters or re.search(rf"\b{name}\b", said)]
+    spoken_of = named or [n for n, value in values.items() if f" {wiring.expand(value)!r} " in said]
     sources = {name: bound.source(wiring, part, name) for name in spoken_of or values}
     about = [sources[name] for name in parameters if name in sources]
     by_flag = any(each.source.is_flag for each in sources.values())
@@ -94,7 +89,7 @@ def _together(macro: Binding, group: list[Refusal]) -> str:
     """Returns what several parts say of one macro."""
     said = {each.title: each.said for each in group}
     if len(set(said.values())) == 1:
-        listed = f"{', '.join(said)}: {group[0].said}"
+        listed = f" {', '.join(said)}: {group[0].said}"
     else:
-        listed = "; ".join(dict.fromkeys(each.alone() for each in group))
-    return f"{macro.scope} = {macro.value!r} does not fit {listed}"
+        listed = f": {'; '.join(dict.fromkeys(each.alone() for each in group))}"
+    return f"{macro.scope} = {macro.value!r} does not fit{listed}"

@@ -181,7 +181,8 @@ class Trial:
 
 def _try_batches(experiment: Experiment) -> None:
     with torch.device("meta"):
-        experiment.try_batches(experiment.model())  # The one that was built as a part.
+        model = experiment.model()  # The one that was built as a part.
+    experiment.try_batches(model)
 
 
 def _key(part: Part) -> PartKey:

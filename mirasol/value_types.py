@@ -25,7 +25,7 @@ from mirasol.bound import Bound
 from mirasol.findings import Finding, where_defined
 from mirasol.spelling import nearest
 from mirasol.statements import Statement
-from mirasol.wiring import MACRO, UNKNOWN, Part, Reference, Wiring, references
+from mirasol.wiring import MACRO, UNKNOWN, Part, Reference, Wiring
 
 _UNIONS = (typing.Union, types.UnionType)
 _SEQUENCES = (tuple, list, collections.abc.Sequence)
@@ -110,7 +110,7 @@ def _exactly(annotation: type, allowed: tuple[type, ...], words: str) -> ValueTy
     """Returns the row of a plain type: True is no number, and 1 neither True nor False."""
     return ValueType(
         covers=lambda other: other is annotation,
-        takes=lambda _, value: type(value) in allowed or _may_return(value),
+        takes=lambda _, value: type(value) in allowed or _may_return(value, *allowed),
         phrase=lambda _: words,
     )
 
@@ -134,17 +134,18 @@ def _is_ours(annotation: Any) -> bool:
 def _takes_float(_: Any, value: Any) -> bool:
     # Infinity has no literal: the workdir could not hold it.
     finite = type(value) in (float, int) and math.isfinite(value)
-    return finite or _may_return(value)
+    return finite or _may_return(value, float, int)
 
 
 def _takes_choice(annotation: Any, value: Any) -> bool:
-    return _may_return(value) or any(
-        type(value) is type(each) and value == each for each in _inner(annotation)
+    choices = _inner(annotation)
+    return _may_return(value, *map(type, choices)) or any(
+        type(value) is type(each) and value == each for each in choices
     )
 
 
 def _takes_fixed_tuple(annotation: Any, value: Any) -> bool:
-    if _may_return(value):
+    if _may_return(value, tuple, list):
         return True  # @tubes.tubes_for_images() gives a tuple, say.
     right_length = isinstance(value, list | tuple) and len(value) == len(_inner(annotation))
     return right_length and all(map(takes, _inner(annotation), value))
@@ -153,12 +154,37 @@ def _takes_fixed_tuple(annotation: Any, value: Any) -> bool:
 def _takes_sequence(annotation: Any, value: Any) -> bool:
     item = _inner(annotation)[0]
     several = isinstance(value, list | tuple) and all(takes(item, each) for each in value)
-    return several or _may_return(value)
+    return several or _may_return(value, *_SEQUENCES)
 
 
-def _may_return(value: Any) -> bool:
-    """Returns whether the value is what a called part gives, which is not known yet."""
-    return isinstance(value, Reference) and value.called
+def _takes_part(annotation: Any, value: Any) -> bool:
+    if not isinstance(value, Reference) or not value.called:
+        return False
+    made = _made(value.target)
+    # What somebody else wrote may act like a part without being one.
+    foreign = made is None or not made.__module__.startswith(("mirasol.", "builtins"))
+    return foreign or _may_return(value, annotation)
+
+
+def _may_return(value: Any, *kinds: type) -> bool:
+    """Returns whether the value is what a called part gives, and that may be of these classes."""
+    if not isinstance(value, Reference) or not value.called:
+        return False
+    made = _made(value.target)
+    return made is None or not kinds or issubclass(made, kinds)
+
+
+@functools.lru_cache
+def _made(target: Callable[..., Any]) -> type | None:
+    """Returns the class of what a class or function gives, None where that is not known."""
+    if inspect.isclass(target):
+        return target
+    try:
+        found = inspect.signature(target, eval_str=True).return_annotation
+    except NameError:  # A name imported for type checkers alone.
+        return None
+    found = typing.get_origin(found) or found
+    return found if inspect.isclass(found) and found is not inspect.Signature.empty else None
 
 
 def _is_uncalled(_: Any, value: Any) -> bool:
@@ -204,13 +230,12 @@ _TABLE = (
     ),
     ValueType(
         _comes_from(*_MAPPINGS),
-        lambda _, value: isinstance(value, dict) or _may_return(value),
+        lambda _, value: isinstance(value, dict) or _may_return(value, *_MAPPINGS),
         lambda _: "a dict",
     ),
     ValueType(
         _is_ours,
-        # Not asked of what class: what acts like a part may be one.
-        lambda _, value: _may_return(value),
+        _takes_part,
         lambda annotation: f"a part, @NAME(), such as {annotation.__name__}",
     ),
     ValueType(lambda _: True, lambda *_: True, lambda _: "anything"),
@@ -232,7 +257,7 @@ def _finding(wiring: Wiring, bound: Bound, group: Sequence[Misplaced]) -> Findin
         places = [bound.place(each.part.origin[each.name], each.name) for each in group]
         uses[0] += f" ({written!r}, in {places[0]})"
         uses[1:] = [f"{use} (in {place})" for use, place in zip(uses[1:], places[1:], strict=True)]
-    elif any(references(written)):
+    elif written != value:
         uses[0] += f" ({written!r})"
     choices = [each for each in _inner(first.annotation) if isinstance(each, str)]
     near = nearest(value, choices) if isinstance(value, str) else ""

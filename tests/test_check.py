@@ -42,7 +42,7 @@ def flag(text: str, *says: str) -> Planted:
     return Planted((f"--gin.{text.partition('=')[0]}", *says), flag=text)
 
 
-STAGES = "experiment.TrainingData.stages = [@loader.Stage()]"
+STAGES = "TrainingData.stages = [@loader.Stage()]"
 PLANTED = {
     "unknown configurable": written(
         "loader.Stage.task", "loader.Stge.task",
@@ -93,10 +93,28 @@ PLANTED = {
         "SentencePieceVocabulary.path='vocabularies/av_shape.model'",
         "there is no file 'vocabularies/av_shape.model'", "'vocabularies/av_shapes.model'?",
     ),
+    "unknown folder": written(
+        "include 'runs/trainer.gin'",
+        "include 'runs/trainer.gin'\ninclude 'data/media_cache.gin'\nMEDIA_CACHE = 'kepd'",
+        "run.gin line 17: MediaCache.folder: there is no folder 'kepd'; did you mean 'kept'?",
+        "tools/cache_media.py", "cache.py line",
+    ),
+    "folder that is a file": written(
+        "include 'runs/trainer.gin'",
+        "include 'runs/trainer.gin'\ninclude 'data/media_cache.gin'\nMEDIA_CACHE = 'other.gin'",
+        "there is no folder 'other.gin'",
+    ),
     "binding never used": written(
         "", "spare/loader.Stage.batches = 3\n", "run.gin line 38: nothing uses spare/Stage.batches",
     ),
     "macro never used": written("", "NOTHING = 3\n", "nothing uses the macro 'NOTHING'"),
+    "binding hidden by a scope": written(
+        f"loader.Stage.task = 'av_shapes_tiny_joint'\nexperiment.{STAGES}",
+        "loader.Stage:\n    task = 'av_shapes_tiny_joint'\n    batch_size = 8\n"
+        "tiny/loader.Stage.task = 'av_shapes_tiny_joint'\n"
+        "experiment.TrainingData.stages = [@tiny/loader.Stage()]",
+        "run.gin line 33: nothing uses Stage.task: tiny/Stage.task (run.gin line 35) takes ",
+    ),
     "bound twice in a file": written(
         "SEED = 0", "SEED = 0\nSEED = 1", "run.gin line 22: bound before, in run.gin line 21",
     ),
@@ -159,6 +177,7 @@ def folder(monkeypatch, tmp_path):
     # What seqio knows besides is asked for in tests/data/test_task_names.py.
     monkeypatch.setattr(task_names, "registered", task_names.shipped)
     monkeypatch.chdir(tmp_path)
+    Path("kept").mkdir()
     Path("other.gin").write_text(
         "from __gin__ import dynamic_registration\nfrom mirasol import experiment\n"
         "experiment.Trainer.clip_norm = 2.0\n"
@@ -176,17 +195,21 @@ def write(*changes: Planted) -> list[str]:
     return [f"--gin.{change.flag}" for change in changes if change.flag]
 
 
+def files(folder: Path) -> dict[Path, bytes | None]:
+    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
 @pytest.mark.parametrize("mistake", PLANTED)
 def test_a_planted_mistake_has_its_own_message(mistake, folder, capfd):
     planted = PLANTED[mistake]
     flags = write(planted)
-    before = {path: path.read_bytes() for path in folder.rglob("*")}
+    before = files(folder)
     assert main(["check", "--gin_file=run.gin", *flags]) == 2
     out, err = capfd.readouterr()
     assert out == ""
     assert all(text in err for text in planted.says), err
     assert err.count("\n") == err.count("mirasol: ") == planted.lines, err
-    assert {path: path.read_bytes() for path in folder.rglob("*")} == before
+    assert files(folder) == before
 
 
 def test_at_least_thirty_mistakes_are_planted():
@@ -218,14 +241,14 @@ def test_mistakes_in_one_file_are_told_all_at_once(command, folder, capfd):
     for planted in chosen:
         assert all(text in err for text in planted.says), (planted.says, err)
     assert err.count("\n") == sum(planted.lines for planted in chosen)
-    assert {path.name for path in folder.iterdir()} == {"run.gin", "other.gin"}
+    assert {path.name for path in folder.iterdir()} == {"run.gin", "other.gin", "kept"}
 
 
 def test_a_run_without_a_mistake_is_told_so(folder, capsys):
     Path("run.gin").write_text(RUN)
     assert main(["check", "--gin_file=run.gin"]) == 0
     assert capsys.readouterr().out.startswith("no mistake found in run.gin")
-    assert {path.name for path in folder.iterdir()} == {"run.gin", "other.gin"}
+    assert {path.name for path in folder.iterdir()} == {"run.gin", "other.gin", "kept"}
 
 
 def test_what_holds_a_part_that_failed_is_not_blamed():

@@ -9,14 +9,31 @@ from typing import Any, Literal
 import pytest
 
 from mirasol import config
+from mirasol.experiment import Trainer
 from mirasol.models.mirasol3b import Mirasol
 from mirasol.named import TaskName
-from mirasol.training.optimizers import Optimizer
+from mirasol.training.optimizers import AdamW, Optimizer
 from mirasol.value_types import phrase, takes
 from mirasol.wiring import Reference
 
-MADE = Reference((), "AdamW", object, True)
-UNCALLED = Reference((), "Mirasol", object, False)
+
+def number() -> int:
+    return 3
+
+
+def anything():
+    return 3
+
+
+class Own:
+    """What somebody wrote that acts like a part."""
+
+
+MADE = Reference((), "AdamW", AdamW, True)
+UNCALLED = Reference((), "Mirasol", Mirasol, False)
+NUMBER = Reference((), "number", number, True)
+ANYTHING = Reference((), "anything", anything, True)
+OWN = Reference((), "Own", Own, True)
 
 ALLOWED = [
     (int, 3),
@@ -31,9 +48,13 @@ ALLOWED = [
     (Sequence[str], ["a", "b"]),
     (Optimizer, MADE),
     (Sequence[Optimizer], [MADE]),
-    (Sequence[Optimizer], MADE),  # Or several.
+    (Sequence[Optimizer], ANYTHING),
+    (Optimizer, OWN),
     (Optimizer | None, None),
-    (int, MADE),  # A part may return a number.
+    (int, NUMBER),
+    (float, NUMBER),
+    (int, ANYTHING),
+    (int | str, NUMBER),
     (Callable[[], Mirasol], UNCALLED),
     (Any, "whatever"),
     (Literal["a", "b"], "b"),
@@ -56,8 +77,16 @@ REFUSED = [
     (tuple[int, ...], (8, "a")),
     (Sequence[str], "ab"),
     (Sequence[str], [3]),
+    (int, MADE),
+    (str, NUMBER),
+    (bool, OWN),
+    (TaskName, MADE),
+    (Literal["a", "b"], NUMBER),
     (Optimizer, None),
     (Optimizer, UNCALLED),
+    (Optimizer, NUMBER),
+    (Trainer, MADE),
+    (Sequence[Optimizer], MADE),
     (Sequence[Optimizer], [3]),
     (Callable[[], Mirasol], 3),
     (Callable[[], Mirasol], MADE),

@@ -136,8 +136,9 @@ class VideoReconstruction(PatchReconstruction):
         require_positive("VideoReconstruction", shrink=shrink, frame_step=frame_step, patch=patch)
         if chunk_frames % frame_step or image_size % (shrink * patch):
             raise ValueError(
-                f"VideoReconstruction: frame_step {frame_step} must divide {chunk_frames} frames, "
-                f"and shrink {shrink} times patch {patch} must divide {image_size} px"
+                f"VideoReconstruction: frame_step {frame_step} must divide {chunk_frames} frames "
+                f"(chunk_frames), and shrink {shrink} times patch {patch} must divide {image_size} "
+                "px (image_size)"
             )
         side = image_size // shrink // patch
         super().__init__(

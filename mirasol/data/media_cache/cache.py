@@ -17,6 +17,7 @@ from mirasol.data.media import MediaError
 from mirasol.data.media_cache.entries import Clip, read_entry, write_entry, write_whole
 from mirasol.data.media_cache.settings import Settings, clip_name, differences, settings_name
 from mirasol.data.references import ClipReference
+from mirasol.named import FolderName
 
 FILL = "python tools/cache_media.py --gin_file=..."
 
@@ -72,12 +73,12 @@ class MediaCache(ClipSource):
     """A folder of decoded clips, filled by `tools/cache_media.py` (docs/media_cache.md).
 
     Args:
-      folder: which; made when it is filled.
+      folder: which; made when it is filled, and looked for by `check` and `train`.
       decode_missing: what is not in it is decoded from the media file, each time; else it is an
         error, since training would go on at a fraction of its speed and nobody would know why.
     """
 
-    def __init__(self, folder: str, decode_missing: bool = False) -> None:
+    def __init__(self, folder: FolderName, decode_missing: bool = False) -> None:
         self.folder = Path(folder).expanduser().absolute()
         self.decode_missing = decode_missing
 
