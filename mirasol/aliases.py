@@ -31,15 +31,14 @@ def _aliases(wiring: Wiring) -> Iterator[tuple[Key, Key]]:
     macros = {scope for scope, name in wiring.declared if name == MACRO}
     scopes = {scope for scope, name in wiring.declared if name != MACRO and scope}
     for part in wiring.parts.values():
-        wanted = "/".join(part.reference.scope)
+        wanted, name = "/".join(part.reference.scope), part.reference.name
         if part.reference.is_macro:
-            near = _one_slip_off(wanted, macros)
-            if near and wiring.macro(part.reference) is None:
-                yield (wanted, MACRO), (near, MACRO)
-            continue
-        near = _one_slip_off(wanted, scopes) if wanted and wanted not in scopes else ""
-        if near and (near, part.reference.name) in wiring.declared:
-            yield (wanted, part.reference.name), (near, part.reference.name)
+            known = macros if wiring.macro(part.reference) is None else set()
+        else:
+            known = scopes if wanted and wanted not in scopes else set()
+        near = _one_slip_off(wanted, known)
+        if (near, name) in wiring.declared:
+            yield (wanted, name), (near, name)
 
 
 def _one_slip_off(wanted: str, known: set[str]) -> str:

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-import fuzz_gin
+import json
+from pathlib import Path
+
 import pytest
-from fuzz_gin import ACCEPTED, ENOUGH_RIGHT, Name, fuzz, names, share_right, shipped_files, slips
+from fuzz_gin import fuzz, main
+from fuzzing.bench import (
+    ACCEPTED,
+    CRASHED,
+    REJECTED,
+    UNCHANGED,
+    Bench,
+    Verdict,
+    copied,
+    shipped_files,
+)
+from fuzzing.report import Report, counts
+from fuzzing.slips import Name, Slip, names, slips
 
 from mirasol.data import task_names
 
@@ -12,9 +26,8 @@ SAMPLE = 300
 
 
 def check(verdicts):
-    passed = [verdict.slip for verdict in verdicts if verdict.outcome == ACCEPTED]
-    assert passed == []
-    assert share_right(verdicts) >= ENOUGH_RIGHT
+    report = Report(verdicts, {})
+    assert report.passed, report.as_markdown()
 
 
 def test_slips_are_deletions_doublings_and_swaps():
@@ -27,13 +40,64 @@ def test_names_are_identifiers_and_texts():
     assert found == ["a", "B", "c", "d e", "f", "G"]
 
 
-def test_a_slip_that_changes_the_experiment_unnoticed_would_be_seen(monkeypatch):
-    with fuzz_gin.copied():
-        bench = fuzz_gin.Bench("runs/av_shapes_tiny.gin")
+def test_a_slip_that_changes_the_experiment_unnoticed_would_be_seen():
+    with copied():
+        bench = Bench("runs/av_shapes_tiny.gin")
         bench.meaning = {}
         name = next(each for each in names(bench.text) if each.text == "av_shapes_tiny")
         (slip, *_) = slips(name, bench.file)  # Free text: any will do.
         assert bench.try_out(slip).outcome == ACCEPTED
+
+
+def test_a_file_that_is_rejected_as_it_is_proves_nothing():
+    with copied():
+        bench = Bench("data/media_cache.gin")
+        Path("media_cache").rmdir()
+        name = next(each for each in names(bench.text) if each.in_quotes)
+        (slip, *_) = slips(name, bench.file)
+        verdict = bench.try_out(slip)
+    assert verdict.outcome == CRASHED
+    assert "is rejected without a slip" in verdict.said
+
+
+def verdict(outcome, right=False, file="a.gin"):
+    return Verdict(Slip(file, Name(3, 0, "heads", False), "haeds", "swapped"), outcome, right, "no")
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "passed"),
+    [
+        ([verdict(REJECTED, True)] * 19 + [verdict(REJECTED)], True),
+        ([verdict(REJECTED, True)] * 18 + [verdict(REJECTED)], False),
+        ([verdict(REJECTED, True)] * 99 + [verdict(ACCEPTED)], False),
+        ([verdict(REJECTED, True)] * 99 + [verdict(CRASHED)], False),
+        ([verdict(UNCHANGED)], True),
+    ],
+)
+def test_a_report_passes_where_no_slip_does(verdicts, passed):
+    assert Report(verdicts, {}).passed is passed
+
+
+def test_a_report_counts_by_file_and_lists_what_went_wrong(tmp_path):
+    verdicts = [verdict(REJECTED, True), verdict(ACCEPTED), verdict(REJECTED, file="b.gin")]
+    Report(verdicts, {"seed": 0}).write(tmp_path)
+    found = json.loads((tmp_path / "fuzz_gin.json").read_text())
+    assert found["files"]["a.gin"] == counts(verdicts[:2])
+    assert found["all"]["right name first"] == 0.5
+    assert [each["file"] for each in found["wrong"]] == ["a.gin"]
+    assert [each["file"] for each in found["another_name"]] == ["b.gin"]
+    text = (tmp_path / "fuzz_gin.md").read_text()
+    assert "| a.gin | 2 | 1 | 0 | 1 | 0 | 100.0% |" in text
+    assert "- wrongly accepted: a.gin line 3: 'heads' as 'haeds'. no" in text
+
+
+def test_processes_find_what_one_finds(monkeypatch, tmp_path):
+    monkeypatch.setattr(task_names, "registered", task_names.shipped)
+    file = "decoding/beam.gin"
+    line = [f"--file={file}", "--sample=12", "--processes=2", f"--output={tmp_path}"]
+    assert main(line) == 0
+    found = json.loads((tmp_path / "fuzz_gin.json").read_text())
+    assert found["files"] == {file: counts(fuzz([file], 12))}
 
 
 def test_no_slip_of_a_sample_passes(monkeypatch):

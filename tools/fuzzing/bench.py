@@ -1,0 +1,180 @@
+"""A shipped gin file with a slip in it: what `check` says."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from fuzzing.slips import Slip, names, slips
+from mirasol import config
+from mirasol.findings import ExperimentError, Finding
+from mirasol.gin_files import runs, shipped_folder
+from mirasol.value_types import parameter_types
+from mirasol.wiring import MACRO, Key, references
+
+OUTCOMES = REJECTED, UNCHANGED, ACCEPTED, CRASHED = (
+    "rejected",
+    "unchanged",
+    "wrongly accepted",
+    "crashed",
+)
+_OFFER = re.compile(r"did you mean '?([^'?]+?)'?\?")
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What became of a slip.
+
+    Attributes:
+      slip: which.
+      outcome: one of OUTCOMES.
+      right: of a rejected one: whether it was told the right name first.
+      said: why it was rejected, or what crashed.
+    """
+
+    slip: Slip
+    outcome: str
+    right: bool = False
+    said: str = ""
+
+
+class Bench:
+    """A shipped file with what makes an experiment of it, in the working directory."""
+
+    def __init__(self, file: str):
+        self.file = file
+        self.text = Path(file).read_text(encoding="utf-8")
+        self.files = _whole(file)
+        self.meaning = config.load(self.files).meaning
+        self._sound = False
+
+    def slips(self) -> list[Slip]:
+        """Returns every slip in every name of the file."""
+        free = self._free_texts()
+        return [
+            slip
+            for name in names(self.text)
+            if (name.line, name.text) not in free or not name.in_quotes
+            for slip in slips(name, self.file)
+        ]
+
+    def try_out(self, slip: Slip) -> Verdict:
+        """Returns what becomes of the file with the slip in it."""
+        try:
+            with self._changed(slip):
+                if config.load(self.files).meaning == self.meaning:
+                    return Verdict(slip, UNCHANGED)
+            self._require_soundness()
+            with self._changed(slip):
+                config.check(self.files)
+        except ExperimentError as error:
+            return Verdict(slip, REJECTED, _told(slip, error.findings), str(error))
+        except Exception as error:  # Many minutes' work shall not end with it.
+            return Verdict(slip, CRASHED, said=f"{type(error).__name__}: {error}")
+        return Verdict(slip, ACCEPTED)
+
+    @contextlib.contextmanager
+    def _changed(self, slip: Slip) -> Iterator[None]:
+        lines = self.text.splitlines(keepends=True)
+        line, start = lines[slip.name.line - 1], slip.name.column
+        end = start + len(slip.name.text)
+        lines[slip.name.line - 1] = line[:start] + slip.wrong + line[end:]
+        Path(self.file).write_text("".join(lines), encoding="utf-8")
+        try:
+            yield
+        finally:
+            Path(self.file).write_text(self.text, encoding="utf-8")
+
+    def _require_soundness(self) -> None:
+        """Raises AssertionError if the file is rejected as it is: a slip would prove nothing."""
+        if self._sound:
+            return
+        try:
+            config.check(self.files)
+        except ExperimentError as error:
+            raise AssertionError(f"{self.file} is rejected without a slip: {error}") from error
+        self._sound = True
+
+    def _free_texts(self) -> set[tuple[int, str]]:
+        """Returns line and text of the values of parameters that any text will do for."""
+        examined = config.examine(self.files, (), config.ROOT)
+        wiring, bound = examined.wiring, examined.bound
+        assert wiring is not None
+        free: set[tuple[Key, str]] = set()
+        naming: set[tuple[Key, str]] = set()
+        for part in wiring.objects():
+            known = parameter_types(part.reference.target)
+            for parameter, value in wiring.values(part).items():
+                kept = free if known.get(parameter) is str else naming
+                kept |= {(part.origin[parameter], parameter)}
+                kept |= {
+                    ((wiring.macro(each) or "", MACRO), "value")
+                    for each in references(value)
+                    if each.is_macro
+                }
+        return {
+            (statement.binding.line, statement.binding.value)
+            for bound_name, statement in bound.statements.items()
+            if bound_name in free - naming and isinstance(statement.binding.value, str)
+        }
+
+
+@contextlib.contextmanager
+def copied() -> Iterator[None]:
+    """Works in a copy of the shipped files, which are found from here before the real ones."""
+    with copy() as folder, contextlib.chdir(folder):
+        yield
+
+
+@contextlib.contextmanager
+def copy() -> Iterator[str]:
+    """Makes a folder with the shipped files and what they name."""
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(shipped_folder(), folder, dirs_exist_ok=True)
+        (Path(folder) / "manifest.jsonl").write_text("")  # That of runs/manifest.gin.
+        (Path(folder) / "media_cache").mkdir()  # That of data/media_cache.gin.
+        yield folder
+
+
+def shipped_files() -> list[str]:
+    """Returns every shipped gin file."""
+    folder = shipped_folder()
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.gin"))
+
+
+def _whole(file: str) -> list[str]:
+    """Returns files that state an experiment of which the file is a part."""
+    whole = runs()
+    if file in whole:
+        return [file]
+    for run in ("runs/av_shapes_tiny.gin", *whole):
+        if file in _included(run):
+            return [run]
+    if Path(file).parent.name == "models":  # A size, made for frames of 224 px.
+        return ["runs/av_shapes_tiny.gin", "data/frames_16.gin", file]
+    return ["runs/av_shapes_tiny.gin", file]
+
+
+def _included(file: str) -> set[str]:
+    inner = re.findall(r"^include '(.*)'", Path(file).read_text(encoding="utf-8"), re.MULTILINE)
+    return {*inner, *(each for name in inner for each in _included(name))}
+
+
+def _told(slip: Slip, findings: Sequence[Finding]) -> bool:
+    """Returns whether the finding about the slip's place offers the right name first."""
+    offers = []
+    for finding in findings:
+        found = _OFFER.search(finding.message)
+        place = re.fullmatch(rf"{re.escape(slip.file)} line (\d+)", finding.place)
+        if found and place and int(place[1]) <= slip.name.line:
+            offers.append((int(place[1]), found[1]))
+    if not offers:
+        return False
+    last = max(line for line, _ in offers)
+    first = next(offer for line, offer in offers if line == last)
+    return slip.name.text == first or slip.name.text in re.split(r"[./ ]", first)
