@@ -37,7 +37,7 @@ def _aliases(wiring: Wiring) -> Iterator[tuple[Key, Key]]:
         else:
             known = scopes if wanted and wanted not in scopes else set()
         near = _one_slip_off(wanted, known)
-        if (near, name) in wiring.declared:
+        if near and (near, name) in wiring.declared:
             yield (wanted, name), (near, name)
 
 

@@ -48,7 +48,7 @@ def undefined(wiring: Wiring, bound: Bound) -> Iterator[Finding]:
         if reference.is_macro and wiring.macro(reference) is None:
             what = f"the macro {scope!r} is used but not defined"
             near = _defined(nearest(scope, macros), macros, bound)
-        elif not reference.is_macro and scope and not _bound_under(scope, scopes):
+        elif not reference.is_macro and not _is_outer(scope, scopes):
             what = f"nothing is bound under the scope {scope!r}"
             near = nearest(scope, scopes)
         else:
@@ -77,7 +77,7 @@ def missing(wiring: Wiring, bound: Bound) -> Iterator[Finding]:
     astray = {(key[1], name) for key in wiring.unused() for name in wiring.declared[key]}
     for part in wiring.objects():
         scope = "/".join(part.reference.scope)
-        if not part.called or (scope and not _bound_under(scope, scopes)):
+        if not part.called or not _is_outer(scope, scopes):
             continue
         for name in lacking(part):
             if (part.reference.name, name) in astray:  # Bound, but under a scope of no use.
@@ -97,23 +97,20 @@ def lacking(part: Part) -> list[str]:
 def _former(wiring: Wiring, bound: Bound) -> list[Reference]:
     """Returns what bindings that are undone now led to.
 
-    A reference without a scope may have been held by a part of any scope.
+    A reference without a scope may have been held by a part of any scope that some other has.
     """
-    undone = {
-        reference
-        for bound_name, value, statement in bound.every
-        if bound.statements[bound_name] is not statement
-        for reference in references(value)
-    }
+    every = [(reference, at) for at in bound.every for reference in references(at[1])]
+    undone = {each for each, (name, _, at) in every if bound.statements[name] is not at}
     macros = {"/".join(each.scope) for each in undone if each.is_macro}
     names = {each.name for each in undone if not each.is_macro and not each.scope}
+    scopes = {"/".join(each.scope) for each, _ in every if not each.is_macro}
     left = [*wiring.unused(), *(key for key, _ in wiring.hidden())]
     return [
         *(each for each in undone if each.scope),
         *(
             Reference(_scope(scope), name, object, True)
             for scope, name in left
-            if (scope in macros if name == MACRO else name in names)
+            if (scope in macros if name == MACRO else name in names and _is_outer(scope, scopes))
         ),
     ]
 
@@ -144,8 +141,9 @@ def _scope(written: str) -> Scope:
     return tuple(filter(None, written.split("/")))
 
 
-def _bound_under(scope: str, scopes: Iterable[str]) -> bool:
-    return any(f"{each}/".startswith(f"{scope}/") for each in scopes)
+def _is_outer(scope: str, scopes: Iterable[str]) -> bool:
+    """Returns whether a scope is one of these, or holds one of them."""
+    return not scope or any(f"{each}/".startswith(f"{scope}/") for each in scopes)
 
 
 def _defined(offer: str, macros: Iterable[str], bound: Bound) -> str:

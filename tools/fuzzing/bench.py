@@ -157,6 +157,8 @@ def _whole(file: str) -> list[str]:
             return [run]
     if Path(file).parent.name == "models":  # A size, made for frames of 224 px.
         return ["runs/av_shapes_tiny.gin", "data/frames_16.gin", file]
+    if Path(file).parent.name == "evaluation":  # Of splits that public sets alone have.
+        return ["runs/finetune_msvd_qa.gin", file]
     return ["runs/av_shapes_tiny.gin", file]
 
 
