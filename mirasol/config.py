@@ -13,36 +13,22 @@ later than `build()` (its model, under a seed) it must build before the next `lo
 from __future__ import annotations
 
 import dataclasses
-import importlib
-import importlib.util  # gin-config 0.5.0 uses it without importing it.
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 import gin
 
-from mirasol import gin_messages, loose_ends, value_types
-from mirasol.aliases import with_aliases
-from mirasol.bound import Bound
-from mirasol.findings import ExperimentError, Finding
-from mirasol.gin_files import find, runs
-from mirasol.names import Names
+from mirasol import gin_messages
+from mirasol.examination import Examined, examine, imported
+from mirasol.findings import ExperimentError
+from mirasol.gin_files import find
 from mirasol.statements import Reader
-from mirasol.wiring import (
-    MACRO,
-    Declared,
-    Reference,
-    Scope,
-    Wiring,
-    defaults,
-    replace_leaves,
-    required,
-)
+from mirasol.wiring import MACRO, Declared, Reference, Wiring, defaults, replace_leaves, required
 
 if TYPE_CHECKING:
     from mirasol.experiment import Experiment
 
 ROOT = "mirasol.experiment.Experiment"
-_ONLY_A_PART = "models, data and overlays are parts of a run: give that first, such as {}"
 _WIDTH = 100  # Characters a line, soft, of the files that are written.
 
 
@@ -77,28 +63,9 @@ class Spec:
         gin.parse_config(self.declared)
         gin.finalize()
         try:
-            return gin.get_configurable(_imported(self.root))()
+            return gin.get_configurable(imported(self.root))()
         except (TypeError, ValueError) as error:  # TypeError: text for a number, say.
             raise ValueError(gin_messages.in_building(error)) from error
-
-
-@dataclasses.dataclass(frozen=True)
-class Examined:
-    """What files and flags amount to, and what is wrong with it.
-
-    Attributes:
-      texts: for gin.
-      bound: bindings, by their full names.
-      wiring: the parts that the root leads to; None where nothing binds the root.
-      findings: of the text alone.
-      broken: parts of which something is wrong.
-    """
-
-    texts: Sequence[TextIO]
-    bound: Bound
-    wiring: Wiring | None
-    findings: Sequence[Finding]
-    broken: frozenset[tuple[Scope, str]] = frozenset()
 
 
 def load(files: Sequence[str], bindings: Sequence[str] = (), root: str | None = None) -> Spec:
@@ -130,7 +97,7 @@ def check(files: Sequence[str], bindings: Sequence[str] = (), root: str | None =
     from mirasol.trial import Trial  # Imports torch.
 
     trial = Trial(examined.wiring, examined.bound, examined.broken)
-    findings = [*examined.findings, *trial.run(_imported(root))]
+    findings = [*examined.findings, *trial.run(imported(root))]
     return _spec(dataclasses.replace(examined, findings=findings), root)
 
 
@@ -145,7 +112,7 @@ def states_experiment(files: Sequence[str]) -> bool:
         reader.read_file(find(name))
     root = ROOT.rpartition(".")[2]
     bound = {item.written[2] for item in reader.statements if item.written[1] == root}
-    return bound.issuperset(required(_imported(ROOT)))
+    return bound.issuperset(required(imported(ROOT)))
 
 
 def differences(ours: Spec, theirs: Spec) -> list[str]:
@@ -161,55 +128,6 @@ def differences(ours: Spec, theirs: Spec) -> list[str]:
             if a != b:
                 found.append(f"{_short_parameter(name)}: {a}, not {b}")
     return found
-
-
-def examine(files: Sequence[str], bindings: Sequence[str], root: str) -> Examined:
-    """Reads files and flags to their end; see `load`."""
-    target = _imported(root)
-    reader = Reader()
-    for name in files:
-        reader.read_file(find(name))
-    for binding in bindings:
-        reader.read_flag(binding)
-    names = Names(reader.sources)
-    bound = names.bound(reader.statements)
-    findings = [*reader.findings, *names.findings]
-    found = names.find(target)
-    lost = reader.lost or names.lost
-    if found is None or not any(name == found for _, name in bound.declared):
-        if not lost:
-            findings.append(Finding("", f"no gin file given binds {target.__name__}; {_a_part()}"))
-        return Examined(reader.texts, bound, None, findings)
-    wiring = Wiring([Reference((), found, target, True)], bound.declared)
-    findings += loose_ends.circular(wiring, bound)
-    if not lost:
-        undefined = list(loose_ends.undefined(wiring, bound))
-        if undefined:
-            bound = with_aliases(wiring, bound)
-            wiring = Wiring([Reference((), found, target, True)], bound.declared)
-        findings += _loose_ends(wiring, bound, target, undefined, reader.unread)
-    refused = list(value_types.check(wiring, bound))
-    findings += [finding for _, finding in refused]
-    broken = frozenset((part.scope, part.reference.name) for part, _ in refused)
-    return Examined(reader.texts, bound, wiring, findings, broken)
-
-
-def _loose_ends(
-    wiring: Wiring,
-    bound: Bound,
-    root: Callable[..., Any],
-    undefined: Sequence[Finding],
-    unread: bool,
-) -> list[Finding]:
-    """Returns what is bound and not used, and what is used and not bound."""
-    whole = next(part for part in wiring.objects() if part.reference.target is root)
-    lacking = loose_ends.lacking(whole)
-    if len(lacking) > 1:  # So few bindings are no run; what else it lacks goes without saying.
-        listed = ", ".join(lacking)
-        return [Finding("", f"{root.__name__} lacks values of {listed}; {_a_part()}")]
-    found = [*undefined, *loose_ends.missing(wiring, bound)]
-    # A value that cannot be read may have been what uses it.
-    return found if unread else [*found, *loose_ends.unused(wiring, bound)]
 
 
 def _spec(examined: Examined, root: str) -> Spec:
@@ -259,19 +177,11 @@ def _spec(examined: Examined, root: str) -> Spec:
 
 
 def _root_reference(declared: Declared, root: str) -> Reference:
-    target = _imported(root)
+    target = imported(root)
     for _, name in declared:
         if gin.config.ConfigurableReference(name, True).configurable.wrapped is target:
             return Reference((), name, target, True)
     raise AssertionError(f"nothing binds {root}")
-
-
-def _a_part() -> str:
-    return _ONLY_A_PART.format(_runs())
-
-
-def _runs() -> str:
-    return " or ".join(f"--gin_file={name}" for name in runs())
 
 
 def _plain(value: Any) -> Any:
@@ -286,11 +196,6 @@ def _parse(texts: Sequence[TextIO]) -> None:
     for text in texts:
         gin.parse_config(text)
     gin.finalize()
-
-
-def _imported(name: str) -> Callable[..., Any]:
-    module, _, attribute = name.rpartition(".")
-    return getattr(importlib.import_module(module), attribute)
 
 
 def _short_parameter(name: str) -> str:

@@ -18,14 +18,10 @@ import inspect
 import math
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
-from mirasol.bound import Bound
-from mirasol.findings import Finding, where_defined
-from mirasol.spelling import nearest
-from mirasol.statements import Statement
-from mirasol.wiring import MACRO, UNKNOWN, Part, Reference, Wiring
+from mirasol.wiring import UNKNOWN, Reference
 
 _UNIONS = (typing.Union, types.UnionType)
 _SEQUENCES = (tuple, list, collections.abc.Sequence)
@@ -47,22 +43,6 @@ class ValueType:
     phrase: Callable[[Any], str]
 
 
-@dataclasses.dataclass(frozen=True)
-class Misplaced:
-    """A value of a type that the parameter does not take.
-
-    Attributes:
-      part, name: the parameter.
-      annotation: what it takes.
-      source: what gives it the value.
-    """
-
-    part: Part
-    name: str
-    annotation: Any
-    source: Statement
-
-
 def takes(annotation: Any, value: Any) -> bool:
     """Returns whether `value` is of the annotated type; of one that is not known, all are.
 
@@ -78,22 +58,9 @@ def phrase(annotation: Any) -> str:
     return _row(annotation).phrase(annotation)
 
 
-def check(wiring: Wiring, bound: Bound) -> Iterator[tuple[Part, Finding]]:
-    """Yields each part with a value of a type that its parameter does not take, and a finding.
-
-    Parameters that have the value from one macro share a finding.
-    """
-    groups: dict[tuple[int, str], list[Misplaced]] = {}
-    for part in wiring.objects():
-        known = parameter_types(part.reference.target)
-        for name, value in wiring.values(part).items():
-            if name in known and not takes(known[name], wiring.expand(value)):
-                misplaced = Misplaced(part, name, known[name], bound.source(wiring, part, name))
-                shared = (id(misplaced.source), phrase(known[name]))
-                groups.setdefault(shared, []).append(misplaced)
-    for group in groups.values():
-        finding = _finding(wiring, bound, group)
-        yield from ((misplaced.part, finding) for misplaced in group)
+def choices(annotation: Any) -> list[str]:
+    """Returns the texts that an annotation lists, none where it lists none."""
+    return [each for each in _inner(annotation) if isinstance(each, str)]
 
 
 @functools.lru_cache
@@ -101,7 +68,7 @@ def parameter_types(target: Callable[..., Any]) -> Mapping[str, Any]:
     """Returns the annotated parameters; none where the annotations cannot be evaluated."""
     try:
         found = inspect.signature(target, eval_str=True).parameters.values()
-    except NameError:  # A name imported for type checkers alone.
+    except (NameError, ValueError):  # A name for type checkers alone; a built-in one.
         return {}
     return {item.name: item.annotation for item in found if item.annotation is not item.empty}
 
@@ -181,7 +148,7 @@ def _made(target: Callable[..., Any]) -> type | None:
         return target
     try:
         found = inspect.signature(target, eval_str=True).return_annotation
-    except NameError:  # A name imported for type checkers alone.
+    except (NameError, ValueError):
         return None
     found = typing.get_origin(found) or found
     return found if inspect.isclass(found) and found is not inspect.Signature.empty else None
@@ -244,27 +211,3 @@ _TABLE = (
 
 def _row(annotation: Any) -> ValueType:
     return next(row for row in _TABLE if row.covers(annotation))
-
-
-def _finding(wiring: Wiring, bound: Bound, group: Sequence[Misplaced]) -> Finding:
-    """Returns what to tell of parameters that have one value of the wrong type."""
-    first = group[0]
-    written = wiring.values(first.part)[first.name]
-    value = wiring.expand(written)
-    uses = [f"{each.part.title}.{each.name}" for each in group]
-    is_macro = first.source.binding.selector == MACRO
-    if is_macro:  # It is the macro that is wrong.
-        places = [bound.place(each.part.origin[each.name], each.name) for each in group]
-        uses[0] += f" ({written!r}, in {places[0]})"
-        uses[1:] = [f"{use} (in {place})" for use, place in zip(uses[1:], places[1:], strict=True)]
-    elif written != value:
-        uses[0] += f" ({written!r})"
-    choices = [each for each in _inner(first.annotation) if isinstance(each, str)]
-    near = nearest(value, choices) if isinstance(value, str) else ""
-    defined = dict.fromkeys(where_defined(each.part.reference.target) for each in group)
-    verb, subject = ("is", "it") if len(group) == 1 else ("are", "they")
-    return Finding(
-        first.source.place,
-        f"{', '.join(uses)} {verb} {value!r}; {subject} must be {phrase(first.annotation)}{near} "
-        f"({', '.join(defined)})",
-    )

@@ -212,7 +212,10 @@ def short(key: Key) -> str:
 def parameters(target: Callable[..., Any]) -> Mapping[str, Any]:
     """Returns named parameters and their defaults (`inspect.Parameter.empty` for none)."""
     variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    found = inspect.signature(target).parameters.values()
+    try:
+        found = inspect.signature(target).parameters.values()
+    except ValueError:  # Some built-in ones do not tell.
+        return {}
     return {item.name: item.default for item in found if item.kind not in variadic}
 
 

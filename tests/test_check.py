@@ -133,6 +133,16 @@ PLANTED = {
     "neither True nor False": written("SHUFFLE = True", "SHUFFLE = 1", "it must be True or False"),
     "no list": written("['av_shapes_tiny_joint']", "'av_shapes_tiny_joint'", "it must be a list"),
     "no part": flag("Experiment.trainer=3", "it must be a part, @NAME(), such as Trainer"),
+    "another part": flag(
+        "Mirasol.text_decoder=@AudioEncoder()",
+        "it must be a part, @NAME(), such as TextDecoder", "Mirasol is defined in",
+    ),
+    "part where text is wanted": flag("Stage.task=@Trainer()", "the name of a task or mixture"),
+    "wrong type for several parts": flag(
+        "HEADS='three'",
+        "TransformerCombiner.heads (%HEADS, in", "LatentModel.heads (in",
+        "are 'three'; they must be a whole number",
+    ),
     "unknown precision": flag(
         "Experiment.precision='bfloat17'",
         "it must be 'float32' or 'bfloat16'; did you mean 'bfloat16'?", "experiment.py line",
@@ -158,7 +168,26 @@ PLANTED = {
     "no keyword": written("include 'runs", "inclde 'runs", "did you mean 'include'?"),
     "depth of a tubelet": flag("TUBELET=(3, 8, 8)", "VideoEncoder: patches of (3, 8, 8) do not"),
     "patch of the spectrogram": flag("AUDIO_PATCH=(7, 16)", "AudioEncoder: patches of (7, 16)"),
+    "frames of a chunk against the depth of a tubelet": flag(
+        "CHUNK_FRAMES=12", "VideoEncoder: patches of (8, 8, 8) do not tile", "of (12, 32, 32)",
+    ),
+    "columns of a chunk against the patch": flag("CHUNK_BANDS=30", "input of (30, 64)"),
+    "side of a frame against the reconstruction": flag(
+        "SHRINK=3", "VideoReconstruction:", "must divide 32 px (image_size)",
+    ),
     "heads against width": flag("DECODER_HEADS=5", "TextDecoder:", "heads"),
+    "heads of several parts": flag(
+        "HEADS=5",
+        "HEADS = 5 does not fit TransformerCombiner, LatentModel: width 96 is not a multiple of 5 "
+        "heads (width: ", "mirasol_tiny.gin line 13",
+    ),
+    "tokens of the Combiner": flag("COMBINER_TOKENS=99", "but the encoders make only 32"),
+    "warm-up longer than the training": flag("WARMUP_STEPS=30", "more than total_steps 20"),
+    "end of the last stage": written(
+        "loader.Stage.task", "loader.Stage.batches = 3\nloader.Stage.task",
+        "run.gin line 34: TrainingData.stages have [3] batches", "the last must have none",
+    ),
+    "number that torch refuses": flag("AdamW.eps=-1.0", "AdamW: Invalid epsilon value"),
     "frames in one place": flag(
         "ExampleShape.chunk_frames=16",
         "ExampleShape.chunk_frames is 16 and VideoEncoder.chunk_frames is 8", "av_shapes.gin line",
@@ -227,7 +256,10 @@ TOGETHER = (
     "unknown precision",
     "depth of a tubelet",
     "heads against width",
+    "wrong type for several parts",
+    "side of a frame against the reconstruction",
     "width in one place",
+    "number that torch refuses",
     "out of range",
 )
 
@@ -249,6 +281,79 @@ def test_a_run_without_a_mistake_is_told_so(folder, capsys):
     assert main(["check", "--gin_file=run.gin"]) == 0
     assert capsys.readouterr().out.startswith("no mistake found in run.gin")
     assert {path.name for path in folder.iterdir()} == {"run.gin", "other.gin", "kept"}
+
+
+INDEPENDENT = {
+    "of one part": {
+        "TUBELET = (3, 8, 8)": "VideoEncoder: patches of (3, 8, 8)",
+        "VIDEO_HEADS = 7": "VideoEncoder: width 96 is not a multiple of 7 heads",
+    },
+    "of parts that make no model": {
+        "DECODER_HEADS = 7": "TextDecoder: width 96 is not a multiple of 7 heads",
+        "COMBINER_TOKENS = 99": "TransformerCombiner makes 99 tokens",
+        "AdamW.eps = -1.0": "AdamW: Invalid epsilon",
+    },
+    "of parts that make one": {
+        "VOCAB_SIZE = 100": "TextDecoder.vocab_size is 100",
+        "COMBINER_TOKENS = 99": "TransformerCombiner makes 99 tokens",
+        "NOTHING = 3": "nothing uses the macro 'NOTHING'",
+    },
+    "behind a name that is wrong": {
+        "LatentModel.width = %WIDHT": "did you mean 'WIDTH'?",
+        "HEADS = 5": "does not fit TransformerCombiner, LatentModel",
+    },
+    "beside a value of the wrong type": {
+        "VideoEncoder.layers = 'two'": "VideoEncoder.layers is 'two'",
+        "VIDEO_HEADS = 7": "VideoEncoder: width 96 is not a multiple of 7 heads",
+    },
+}
+
+
+@pytest.mark.parametrize("mistakes", INDEPENDENT)
+def test_one_mistake_does_not_hide_another(mistakes):
+    write()
+    wanted = INDEPENDENT[mistakes]
+    with pytest.raises(ExperimentError) as caught:
+        config.check(["run.gin"], list(wanted))
+    findings = caught.value.findings
+    assert len(findings) == len(wanted), findings
+    for flag_, said in wanted.items():
+        name = flag_.partition(" ")[0]
+        assert any(each.place == f"--gin.{name}" and said in each.message for each in findings)
+
+
+def test_a_misspelt_definition_does_not_hide_what_hangs_on_it():
+    text = (shipped_folder() / "models/mirasol_tiny.gin").read_text()
+    Path("models").mkdir()
+    wrong = text.replace("\nWIDTH = 96", "\nWIDHT = 96").replace("\nHEADS = 3", "\nHEADS = 5")
+    Path("models/mirasol_tiny.gin").write_text(wrong)
+    write()
+    with pytest.raises(ExperimentError) as caught:
+        config.check(["run.gin"])
+    used, defined, heads = map(str, caught.value.findings)
+    assert "'WIDTH' is used but not defined; did you mean 'WIDHT'?" in used
+    assert "nothing uses the macro 'WIDHT'; did you mean 'WIDTH'?" in defined
+    assert heads.startswith("models/mirasol_tiny.gin line 14: HEADS = 5 does not fit")
+
+
+def test_a_flag_that_every_stage_overrides_is_told_by_what(monkeypatch):
+    with pytest.raises(ExperimentError) as caught:
+        config.load(["runs/av_shapes.gin"], ["Stage.task = 'av_shapes_4_joint'"])
+    (finding,) = caught.value.findings
+    assert "parts/Stage.task (" in finding.message
+    assert "joint/Stage.task (" in finding.message
+
+
+def test_what_a_later_file_hides_is_no_mistake():
+    Path("later.gin").write_text(
+        "from __gin__ import dynamic_registration\nfrom mirasol.data import loader\n"
+        "first/loader.Stage.task = 'av_shapes_4_joint'\n"
+    )
+    stages = f"experiment.{STAGES}"
+    first = stages.replace("@", "@first/") + "\nfirst/loader.Stage.batch_size = 3"
+    write(written(stages, first))
+    spec = config.load(["run.gin", "later.gin"])
+    assert spec.build().training.stages[0].task == "av_shapes_4_joint"
 
 
 def test_what_holds_a_part_that_failed_is_not_blamed():

@@ -40,7 +40,10 @@ class Experiment:
     calls: ClassVar[list[tuple]] = []
 
     def rehearse(self):
-        self.model()
+        self.try_batches(self.model())
+
+    def try_batches(self, model):
+        assert isinstance(model, Model)
 
     def check(self, make=True):
         if self.task != "shapes":

@@ -46,6 +46,8 @@ LEVELS = {
     "mirasol.loose_ends": 9,
     "mirasol.value_types": 9,
     "mirasol.refusals": 9,
+    "mirasol.misplaced": 10,
+    "mirasol.examination": 11,
     "mirasol.sizes": 10,
     "mirasol.lookups": 10,
     "mirasol.trial": 11,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from fuzzing.slips import Slip, names, slips
 from mirasol import config
+from mirasol.examination import examine
 from mirasol.findings import ExperimentError, Finding
 from mirasol.gin_files import runs, shipped_folder
 from mirasol.value_types import parameter_types
@@ -102,7 +103,7 @@ class Bench:
 
     def _free_texts(self) -> set[tuple[int, str]]:
         """Returns line and text of the values of parameters that any text will do for."""
-        examined = config.examine(self.files, (), config.ROOT)
+        examined = examine(self.files, (), config.ROOT)
         wiring, bound = examined.wiring, examined.bound
         assert wiring is not None
         free: set[tuple[Key, str]] = set()

@@ -1,0 +1,67 @@
+"""Texts that name something have a type that says so, so that `check` finds a slip in them."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import typing
+
+from mirasol import gin_syntax
+from mirasol.data.loader import Stage
+from mirasol.data.media_cache.cache import MediaCache
+from mirasol.data.vocabulary import SentencePieceVocabulary
+from mirasol.experiment import Experiment
+from mirasol.gin_files import shipped_folder
+from mirasol.models.beam import Beam
+from mirasol.value_types import parameter_types
+
+# Any text will do for these.
+FREE = {
+    "Experiment.name",
+}
+MODULES = {
+    item.module
+    for path in shipped_folder().rglob("*.gin")
+    for item in gin_syntax.read(path.read_text()).imports
+    if item.module.startswith("mirasol.")
+}
+
+
+def classes_in(annotation) -> set[type]:
+    """Returns our own classes in an annotation, such as `Sequence[Stage]`, and all below them."""
+    if inspect.isclass(annotation) and annotation.__module__.startswith("mirasol."):
+        below = (classes_in(each) for each in annotation.__subclasses__())
+        return {annotation}.union(*below)
+    return set().union(*map(classes_in, typing.get_args(annotation)))
+
+
+def bindable() -> set[type]:
+    """Returns the classes of which an experiment, or a part of one, may be made."""
+    for module in MODULES:
+        importlib.import_module(module)
+    found: set[type] = set()
+    new: set[type] = {Experiment}
+    while new:
+        found |= new
+        held = [parameter_types(each).values() for each in new]
+        new = {each for types in held for one in types for each in classes_in(one)} - found
+    return found
+
+
+def plain_texts(annotation) -> bool:
+    """Returns whether plain `str` is in an annotation, such as `Sequence[str]`."""
+    if typing.get_origin(annotation) in (typing.Annotated, typing.Literal):
+        return False
+    return annotation is str or any(map(plain_texts, typing.get_args(annotation)))
+
+
+def test_a_text_is_free_or_named():
+    found = bindable()
+    assert {Stage, MediaCache, SentencePieceVocabulary, Beam} <= found
+    texts = {
+        f"{each.__name__}.{parameter}"
+        for each in found
+        for parameter, annotation in parameter_types(each).items()
+        if plain_texts(annotation)
+    }
+    assert texts == FREE
