@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import subprocess
 import sys
@@ -76,6 +77,15 @@ def test_a_name_that_is_no_configurable_is_an_error(sources):
     file = GinFile("x.gin", "", (), (), {}, (stray,), ())
     with pytest.raises(ValueError, match=r"x\.gin names batch\.empty_batch"):
         Index(sources, [file])
+
+
+def test_an_argument_without_a_meaning_is_an_error(sources, monkeypatch):
+    path = "mirasol.models.losses.LossWeights"
+    mute = dataclasses.replace(sources.configurables[path].arguments[0], meaning="")
+    weights = dataclasses.replace(sources.configurables[path], arguments=(mute,))
+    monkeypatch.setitem(sources.configurables, path, weights)
+    with pytest.raises(ValueError, match=r"what these mean: .*LossWeights\.text$"):
+        Index(sources, [])
 
 
 def test_a_page_without_marks_is_an_error(sources):
