@@ -18,6 +18,7 @@ import pkgutil
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from mirasol.findings import Finding
@@ -252,7 +253,7 @@ class Names:
             known = set(_submodules(package))
         else:
             others = {each.module.partition(".")[0] for one in sources for each in one.imports}
-            known = {_GIN, *sys.builtin_module_names, *others, *_top_level()}
+            known = {_GIN, *sys.builtin_module_names, *others, *_top_level(), *_here()}
         near = closest(last, known)
         self.findings.append(Finding(source.place(item.line), f"no module {missing!r}{hint(near)}"))
         right = near and ".".join(filter(None, [package, near])) + item.module[len(missing) :]
@@ -298,3 +299,9 @@ def _submodules(package: str) -> list[str]:
 
 def _top_level() -> set[str]:
     return {name for name in sys.modules if "." not in name and not name.startswith("_")}
+
+
+def _here() -> list[str]:
+    """Returns the modules of the working directory, where people keep parts of their own."""
+    importable = [path for path in sys.path if Path(path).resolve() == Path.cwd()]
+    return [module.name for module in pkgutil.iter_modules(importable)]
