@@ -143,11 +143,10 @@ def _run(arguments: list[str]) -> int:
     bindings, rest = _split_off_gin(arguments[1:])
     given = _parsed(name, rest)
 
-    from mirasol import commands
+    from mirasol.commands import dispatch
+    from mirasol.commands.request import Request
 
-    return commands.run(
-        name, commands.Request(bindings=tuple(bindings), arguments=arguments, **given)
-    )
+    return dispatch.run(name, Request(bindings=tuple(bindings), arguments=arguments, **given))
 
 
 def _split_off_gin(arguments: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -33,7 +33,7 @@ class ExampleShape:
       chunk_frames: F, frames in a chunk (the paper: 8).
       image_size: H and W of a frame, px.
       chunk_bands: A, spectrogram columns in step with one chunk.
-      mel_bins: S.
+      mel_bins: S, mel bins of the spectrogram.
       questions: Q, question-answer pairs that share the encoding of one clip.
       prompt_length: P, tokens; longer questions keep their last P tokens.
       answer_length: R, tokens with the end token.

@@ -35,7 +35,7 @@ class TrainingData:
     Attributes:
       stages: a curriculum of seqio tasks or mixtures; the last one has no end.
       batch_size: clips a step, over all hosts.
-      split: of the tasks.
+      split: of the tasks, which is trained on.
       shuffle: whether clips are shuffled anew each epoch.
       workers: processes that decode; batches do not depend on their number.
       broken_media: what becomes of clips that cannot be decoded; by default others of the same task
@@ -83,7 +83,7 @@ class EvaluationPlan:
     Attributes:
       tasks: seqio tasks; each one's own metrics are used.
       batch_size: clips at a time.
-      split: of the tasks.
+      split: of the tasks, which is evaluated.
       max_clips: at most so many clips of each, None for all.
       workers: processes that decode.
       answers: written (greedily, drawn, by beam search), or chosen among options or classes.
@@ -109,8 +109,8 @@ class Trainer:
     """How it is trained.
 
     Attributes:
-      steps: in all.
-      optimizer: with its schedule.
+      steps: of training, in all.
+      optimizer: what makes the steps, with its schedule.
       seed: of parameters, order of the data, dropout and masking.
       clip_norm: largest norm of the gradients; the paper does not state one.
       log_every: steps between lines of `metrics.jsonl`.
@@ -150,7 +150,7 @@ class Experiment:
       converter: from references to batches; holds the shape of an example and the vocabulary.
       training: what is trained on.
       evaluation: what is evaluated.
-      trainer: how.
+      trainer: how it is trained.
       precision: of matrix products, "float32" or "bfloat16"; parameters, optimizer state and losses
         are float32 either way.
 

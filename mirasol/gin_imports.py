@@ -13,6 +13,7 @@ import importlib
 import pkgutil
 import sys
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from mirasol.findings import Finding
@@ -84,7 +85,7 @@ class Imports:
         if package:
             return set(_submodules(package))
         others = {each.module.partition(".")[0] for one in self._sources for each in one.imports}
-        return {_GIN, *sys.builtin_module_names, *others, *_top_level()}
+        return {_GIN, *sys.builtin_module_names, *others, *_top_level(), *_here()}
 
 
 def _submodules(package: str) -> list[str]:
@@ -97,3 +98,9 @@ def _submodules(package: str) -> list[str]:
 
 def _top_level() -> set[str]:
     return {name for name in sys.modules if "." not in name and not name.startswith("_")}
+
+
+def _here() -> list[str]:
+    """Returns the modules of the working directory, where people keep parts of their own."""
+    importable = [path for path in sys.path if Path(path).resolve() == Path.cwd()]
+    return [module.name for module in pkgutil.iter_modules(importable)]

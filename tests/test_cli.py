@@ -310,8 +310,8 @@ def test_infer_writes_predictions_of_a_split(capsys):
 
 def test_a_log_line_comes_without_a_line_about_flags():
     program = (
-        "from absl import logging; from mirasol.commands import _log_to_terminal;"
-        "_log_to_terminal(); logging.info('going on')"
+        "from absl import logging; from mirasol.commands.printing import log_to_terminal;"
+        "log_to_terminal(); logging.info('going on')"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     (line,) = done.stderr.splitlines()
@@ -367,8 +367,9 @@ def test_help_imports_nothing_heavy():
 def test_a_reader_that_has_read_enough_is_no_error():
     code = """
 import sys
-from mirasol import __main__, commands
-commands.run = lambda name, request: print("x") or 0
+from mirasol import __main__
+from mirasol.commands import dispatch
+dispatch.run = lambda name, request: print("x") or 0
 sys.exit(__main__.main(["check", "--gin_file=any"]))
 """
     read, write = os.pipe()

@@ -90,7 +90,7 @@ class HorizontalFlip(Augmentation):
     Not for questions about left and right, nor about what can be read: their answers would change.
 
     Attributes:
-      probability: of a clip.
+      probability: that a clip is mirrored.
 
     Raises:
       ValueError: the probability is not in 0..1.
@@ -122,8 +122,8 @@ class SpecAugment(Augmentation):
     Attributes:
       time_masks: how many stretches, over all chunks of the clip.
       time_share: the widest one, as a share of the clip's columns.
-      mel_masks: how many bands.
-      mel_bins: the widest one.
+      mel_masks: how many bands of frequency.
+      mel_bins: the widest one, in bins.
 
     Raises:
       ValueError: a number is out of range.

@@ -6,9 +6,7 @@ nothing, and a run resumes at any batch at once (training_order.py says how).
 
 from __future__ import annotations
 
-import atexit
 import contextlib
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -31,6 +29,7 @@ from mirasol.data.batches import (
 )
 from mirasol.data.broken_media import EVERY_ONE, FEW, BrokenMedia
 from mirasol.data.converter import Converter
+from mirasol.data.processes import data_processes
 
 Item = TypeVar("Item")
 
@@ -83,10 +82,9 @@ class BatchStream(Generic[Item]):
         options: dict[str, Any] = {}
         if workers:
             options = {
-                "multiprocessing_context": "spawn",
+                "multiprocessing_context": data_processes(),
                 "prefetch_factor": PREFETCHED,
                 "persistent_workers": True,
-                "worker_init_fn": _end_at_once,
             }
         self._loader: DataLoader | None = DataLoader(
             dataset,
@@ -132,14 +130,6 @@ class BatchStream(Generic[Item]):
         self._spent = True
         self._items = iter(())
         self._loader = None
-
-
-def _end_at_once(_: int) -> None:
-    """Has a worker process end without TensorFlow's clearing up, which aborts now and then.
-
-    Its threads may still read ahead when the interpreter takes down what they use.
-    """
-    atexit.register(os._exit, 0)
 
 
 def training_batches(

@@ -72,11 +72,6 @@ def import_seqio():
     return seqio
 
 
-def warm_up() -> None:
-    """Imports seqio ahead of its first use."""
-    import_seqio()
-
-
 def reference_features() -> dict[str, Any]:
     """Returns the `output_features` of a seqio task of references (see references.py)."""
     seqio = import_seqio()

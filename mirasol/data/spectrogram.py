@@ -33,7 +33,7 @@ class LogMel:
 
     Args:
       sample_rate: Hz of the sound that `columns` takes.
-      mel_bins: S.
+      mel_bins: S, mel bands of a column.
       window_s: length of a window, s.
       low_hz, high_hz: outer edges of the bands; high_hz None means half the sample rate.
       mean_db, std_db: subtracted, then divided by.

@@ -6,11 +6,7 @@ and its metrics when it has answers. Data sets that are made on first use are ma
 
 from __future__ import annotations
 
-import multiprocessing
-import multiprocessing.connection
-import os
 import signal
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -21,6 +17,7 @@ from typing import Any, TypeVar
 
 from mirasol.data import identity, source
 from mirasol.data.benchmarks.registration import class_names
+from mirasol.data.processes import data_processes, start_importing
 from mirasol.data.references import ClipReference
 
 Answer = TypeVar("Answer")
@@ -58,10 +55,10 @@ class TaskService(AbstractContextManager):
 
     def __init__(self, task_modules: Sequence[str] = source.TASK_MODULES) -> None:
         self._pool = ProcessPoolExecutor(
-            1, mp_context=multiprocessing.get_context("spawn"), initializer=_live_with_parent
+            1, mp_context=data_processes(), initializer=_take_interrupts
         )
         self._modules = tuple(task_modules)
-        self._pool.submit(source.warm_up)  # Seconds, while the caller does other work.
+        start_importing()  # Seconds, while the caller does other work.
 
     def describe(self, task: str) -> TaskInfo:
         """Returns what is known of a task or mixture.
@@ -120,8 +117,8 @@ class TaskService(AbstractContextManager):
     def score(
         self,
         task: str,
-        targets: list[dict[str, Any]],
-        predictions: list[str],
+        targets: Sequence[dict[str, Any]],
+        predictions: Sequence[str],
         class_scores: Any = None,
     ) -> dict[str, float]:
         """Returns the task's metrics of some predictions.
@@ -159,17 +156,8 @@ class TaskService(AbstractContextManager):
             raise error from None
 
 
-def _live_with_parent() -> None:
-    """Ends this process when the parent is gone, also by `kill -9`; Ctrl-C is the parent's."""
+def _take_interrupts() -> None:
     signal.signal(signal.SIGINT, _stop_if_at_work)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _stop_if_at_work(number: int, frame: FrameType | None) -> None:
@@ -234,8 +222,8 @@ def _classes(task: str, modules: tuple[str, ...]) -> list[str] | None:
 
 def _score(
     task: str,
-    targets: list[dict[str, Any]],
-    predictions: list[str],
+    targets: Sequence[dict[str, Any]],
+    predictions: Sequence[str],
     class_scores: Any,
     modules: tuple[str, ...],
 ) -> dict[str, float]:

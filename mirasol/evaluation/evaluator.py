@@ -3,19 +3,19 @@
     batches -> answers -> predictions file (a line an answer) -> the task's metric -> json
                                                               -> the benchmark's submission file
 
-Rows and answers are kept for the metric; nothing that holds frames is.
+Rows and answers wait on disk for the metric, so that memory does not grow with the split; where
+classes are scored, four bytes for each class of a clip stay in memory.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from mirasol.evaluation.class_scores import ClassScores
+from mirasol.evaluation.kept_answers import KeptAnswers
 from mirasol.evaluation.predictions import Answerer, Batches, Observer, predict, whole_file
 from mirasol.evaluation.submissions import submission
 
@@ -62,31 +62,28 @@ def evaluate(
     """
     directory.mkdir(parents=True, exist_ok=True)
     name = f"{task}-{split}"
-    classes = answer.classes
-    targets: list[dict] = []
-    texts: list[str] = []
-    values: list[np.ndarray] = []
-    with whole_file(directory / f"{name}-predictions.jsonl") as file:
-        for prediction in predict(
-            answer=answer,
-            batches=batches,
-            title=f"{task} {split}",
-            total=total,
-            observers=observers,
-        ):
-            file.write(json.dumps(prediction.row(), ensure_ascii=False) + "\n")
-            targets.append(prediction.question.row)
-            texts.append(prediction.text)
-            if classes is not None and prediction.scores is not None:
-                values.append(np.array(prediction.scores, np.float32))
-        if not targets:
-            broken = f"; the media of {left_out()} cannot be decoded" if left_out() else ""
-            raise ValueError(f"task {task!r}, split {split!r}: no questions to evaluate{broken}")
-    class_scores = ClassScores(classes, np.stack(values)) if classes and values else None
-    _submit(directory / f"{name}-submission", task, targets, texts, class_scores)
-    given = (targets, texts) if class_scores is None else (targets, texts, class_scores)
-    metrics = {key: float(value) for key, value in score(*given).items()}
-    metrics |= {"num_examples": len(targets), "num_broken": left_out(), "step": step}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        KeptAnswers(Path(folder), answer.classes) as answers,
+    ):
+        with whole_file(directory / f"{name}-predictions.jsonl") as file:
+            for prediction in predict(
+                answer=answer,
+                batches=batches,
+                title=f"{task} {split}",
+                total=total,
+                observers=observers,
+            ):
+                file.write(json.dumps(prediction.row(), ensure_ascii=False) + "\n")
+                answers.add(prediction)
+            if not answers.rows:
+                broken = f"; the media of {left_out()} cannot be decoded" if left_out() else ""
+                raise ValueError(
+                    f"task {task!r}, split {split!r}: no questions to evaluate{broken}"
+                )
+        _submit(directory / f"{name}-submission", task, answers)
+        metrics = {key: float(value) for key, value in score(*answers.given()).items()}
+        metrics |= {"num_examples": len(answers.rows), "num_broken": left_out(), "step": step}
     with whole_file(directory / f"{name}.json") as file:
         finite = {key: value if math.isfinite(value) else None for key, value in metrics.items()}
         json.dump(finite, file, indent=2)
@@ -96,11 +93,9 @@ def evaluate(
     return metrics
 
 
-def _submit(
-    stem: Path, task: str, targets: list[dict], texts: list[str], scores: ClassScores | None
-) -> None:
+def _submit(stem: Path, task: str, answers: KeptAnswers) -> None:
     """Writes the submission file of a benchmark; of any other task none."""
-    found = submission(task, targets, texts, scores)
+    found = submission(task, answers.rows, answers.texts, answers.class_scores)
     if found is not None:
         extension, content = found
         with whole_file(stem.with_name(f"{stem.name}.{extension}")) as file:

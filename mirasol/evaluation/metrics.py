@@ -7,8 +7,11 @@ questions would make it too narrow by up to the square root of the questions per
 
 from __future__ import annotations
 
+import math
 import unicodedata
+from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -62,18 +65,34 @@ def exact_match_by_type(
       ValueError: if there is nothing to score, or the two lists differ in length.
     """
     require_pairs(targets, predictions)
-    correct = np.array(
-        [
-            normalise(str(row["answer"])) == normalise(prediction)
-            for row, prediction in zip(targets, predictions, strict=True)
-        ]
+    return exact_match_of_pairs(zip(targets, predictions, strict=True), groups=groups)
+
+
+def exact_match_of_pairs(
+    pairs: Iterable[tuple[Mapping[str, Any], str]],
+    *,
+    groups: Callable[[Mapping[str, Any]], Iterable[str]] = own_type,
+) -> dict[str, float]:
+    """Returns the same of pairs of row and prediction, of which it keeps some bytes each."""
+    correct, clip_numbers = array("b"), array("q")
+    numbers: dict[Any, int] = {}
+    levels = {level: array("d") for level in LEVELS}
+    places: dict[str, array] = {}
+    for place, (row, prediction) in enumerate(pairs):
+        correct.append(normalise(str(row["answer"])) == normalise(prediction))
+        clip_numbers.append(numbers.setdefault(_clip(row, place), len(numbers)))
+        for level, values in levels.items():
+            values.append(float("nan") if row.get(level) is None else row[level])
+        for name in groups(row):
+            places.setdefault(name, array("q")).append(place)
+    questions = _Questions(
+        np.array(correct, bool),
+        np.array(clip_numbers),
+        {level: np.array(values) for level, values in levels.items()},
     )
-    clips = [_clip(row, place) for place, row in enumerate(targets)]
-    clip_names = {clip: number for number, clip in enumerate(dict.fromkeys(clips))}
-    clip_numbers = np.array([clip_names[clip] for clip in clips])
-    scores = _group_scores(targets, correct, clip_numbers, np.arange(len(targets)), suffix="")
-    for name, chosen in members(targets, groups).items():
-        scores |= _group_scores(targets, correct, clip_numbers, chosen, suffix=f"/{name}")
+    scores = questions.scores(np.arange(len(correct)), suffix="")
+    for name in sorted(places):
+        scores |= questions.scores(np.array(places[name]), suffix=f"/{name}")
     return scores
 
 
@@ -135,23 +154,31 @@ def _clip(row: Mapping[str, Any], place: int) -> tuple[str, ...] | int:
     return str(row.get("benchmark", "")), str(row["video_id"])
 
 
-def _group_scores(
-    targets: Sequence[Mapping[str, Any]],
-    correct: np.ndarray,
-    clip_numbers: np.ndarray,
-    chosen: np.ndarray,
-    *,
-    suffix: str,
-) -> dict[str, float]:
-    low, high = bootstrap_interval(correct[chosen], clip_numbers[chosen])
-    scores = {
-        f"accuracy{suffix}": float(correct[chosen].mean()),
-        f"ci95_low{suffix}": low,
-        f"ci95_high{suffix}": high,
-        f"num{suffix}": float(len(chosen)),
-    }
-    for level in LEVELS:
-        values = [targets[i].get(level) for i in chosen]
-        if all(value is not None for value in values):
-            scores[f"{level}{suffix}"] = float(np.mean(np.array(values, dtype=np.float64)))
-    return scores
+@dataclass(frozen=True)
+class _Questions:
+    """What exact match takes from its questions.
+
+    Attributes:
+      correct: [questions] bool.
+      clip_numbers: [questions] int64, which clip a question is about.
+      levels: by name [questions] float64, NaN where a row has none.
+    """
+
+    correct: np.ndarray
+    clip_numbers: np.ndarray
+    levels: Mapping[str, np.ndarray]
+
+    def scores(self, chosen: np.ndarray, *, suffix: str) -> dict[str, float]:
+        """Returns the scores of some of the questions, their names ending in `suffix`."""
+        low, high = bootstrap_interval(self.correct[chosen], self.clip_numbers[chosen])
+        scores = {
+            f"accuracy{suffix}": float(self.correct[chosen].mean()),
+            f"ci95_low{suffix}": low,
+            f"ci95_high{suffix}": high,
+            f"num{suffix}": float(len(chosen)),
+        }
+        for level, values in self.levels.items():
+            mean = float(values[chosen].mean())
+            if not math.isnan(mean):
+                scores[f"{level}{suffix}"] = mean
+        return scores

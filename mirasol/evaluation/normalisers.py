@@ -8,7 +8,7 @@ only drop some punctuation.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 _NUMBERS = "zero one two three four five six seven eight nine ten"
@@ -57,15 +57,15 @@ def blip_style(text: str) -> str:
 STYLES: dict[str, Callable[[str], str]] = {"vqa": vqa_style, "blip": blip_style}
 
 
-def accuracy_by_style(
-    targets: Sequence[Mapping[str, Any]], predictions: Sequence[str]
-) -> dict[str, float]:
-    """Returns `accuracy_vqa` and `accuracy_blip`: the share equal in each style, of all rows."""
-    return {
-        f"accuracy_{name}": sum(
-            style(str(row["answer"])) == style(prediction)
-            for row, prediction in zip(targets, predictions, strict=True)
-        )
-        / len(targets)
-        for name, style in STYLES.items()
-    }
+def accuracy_by_style(pairs: Iterable[tuple[Mapping[str, Any], str]]) -> dict[str, float]:
+    """Returns `accuracy_vqa` and `accuracy_blip`: the share of pairs equal in each style.
+
+    Args:
+      pairs: annotation row and prediction; at least one.
+    """
+    right, count = dict.fromkeys(STYLES, 0), 0
+    for row, prediction in pairs:
+        count += 1
+        for name, style in STYLES.items():
+            right[name] += style(str(row["answer"])) == style(prediction)
+    return {f"accuracy_{name}": right[name] / count for name in STYLES}

@@ -7,11 +7,17 @@ nextqa_mc            all, per type, and C, T, D: the first letter of the type
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mirasol.data.benchmarks.activitynet_qa import FREE
-from mirasol.evaluation.metrics import exact_match_by_type, normalise
+from mirasol.evaluation.metrics import (
+    exact_match_by_type,
+    exact_match_of_pairs,
+    normalise,
+    require_pairs,
+)
 from mirasol.evaluation.normalisers import accuracy_by_style
 
 Rows = Sequence[Mapping[str, Any]]
@@ -20,16 +26,18 @@ Rows = Sequence[Mapping[str, Any]]
 def word_answers(targets: Rows, predictions: Sequence[str]) -> dict[str, float]:
     """Returns exact match, overall and per type, and overall in VQA and BLIP style."""
     scores = exact_match_by_type(targets, predictions)
-    return scores | accuracy_by_style(targets, predictions)
+    return scores | accuracy_by_style(zip(targets, predictions, strict=True))
 
 
 def referenced_answers(targets: Rows, predictions: Sequence[str]) -> dict[str, float]:
     """Returns what `word_answers` does, an answer that equals a further reference being right."""
-    rows = [
-        {**row, "answer": _best_reference(row, prediction)}
-        for row, prediction in zip(targets, predictions, strict=True)
-    ]
-    return word_answers(rows, predictions)
+    require_pairs(targets, predictions)
+
+    def pairs() -> Iterator[tuple[Mapping[str, Any], str]]:
+        for row, prediction in zip(targets, predictions, strict=True):
+            yield {**row, "answer": _best_reference(row, prediction)}, prediction
+
+    return exact_match_of_pairs(pairs()) | accuracy_by_style(pairs())
 
 
 def activitynet_answers(targets: Rows, predictions: Sequence[str]) -> dict[str, float]:
@@ -39,7 +47,7 @@ def activitynet_answers(targets: Rows, predictions: Sequence[str]) -> dict[str, 
     is the mean over its own questions.
     """
     scores = exact_match_by_type(targets, predictions, groups=_activitynet_groups)
-    return scores | accuracy_by_style(targets, predictions)
+    return scores | accuracy_by_style(zip(targets, predictions, strict=True))
 
 
 def option_answers(targets: Rows, predictions: Sequence[str]) -> dict[str, float]:
@@ -52,11 +60,13 @@ def option_answers(targets: Rows, predictions: Sequence[str]) -> dict[str, float
     Returns:
       What `exact_match_by_type` returns, and `num_no_option`, predictions that equal no option.
     """
-    chosen = [
-        chosen_option(row, prediction) for row, prediction in zip(targets, predictions, strict=True)
-    ]
-    rows = [{**row, "answer": str(row["answer_index"])} for row in targets]
-    scores = exact_match_by_type(rows, [str(index) for index in chosen], groups=letter_and_type)
+    require_pairs(targets, predictions)
+    chosen = array("q", map(chosen_option, targets, predictions))
+    pairs = (
+        ({**row, "answer": str(row["answer_index"])}, str(option))
+        for row, option in zip(targets, chosen, strict=True)
+    )
+    scores = exact_match_of_pairs(pairs, groups=letter_and_type)
     return scores | {"num_no_option": float(chosen.count(-1))}
 
 

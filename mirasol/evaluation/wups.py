@@ -18,6 +18,8 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from mirasol.evaluation.metrics import exact_match_by_type, members, require_pairs
 from mirasol.evaluation.question_answering import letter_and_type
 
@@ -75,14 +77,16 @@ def wups_by_type(
     require_pairs(targets, predictions)
     scores = exact_match_by_type(targets, predictions, groups=letter_and_type)
     groups = members(targets, letter_and_type)
-    pairs = list(zip(targets, predictions, strict=True))
     for alpha in ALPHAS:
-        values = [
-            _row_value(row, prediction, alpha, lexicon, stop_words) for row, prediction in pairs
-        ]
-        scores[f"wups_{alpha:g}"] = sum(values) / len(values)
+        values = np.array(
+            [
+                _row_value(row, prediction, alpha, lexicon, stop_words)
+                for row, prediction in zip(targets, predictions, strict=True)
+            ]
+        )
+        scores[f"wups_{alpha:g}"] = float(values.mean())
         for name, places in groups.items():
-            scores[f"wups_{alpha:g}/{name}"] = sum(values[i] for i in places) / len(places)
+            scores[f"wups_{alpha:g}/{name}"] = float(values[places].mean())
     return scores
 
 

@@ -45,7 +45,7 @@ class Beam(Strategy):
     tried. The rows of a clip share its keys and values however many beams there are.
 
     Args:
-      width: Z.
+      width: Z, unfinished answers kept.
       length_penalty: 0 favours short answers, 1 compares the means over tokens. The paper does not
         state how it decodes.
 

@@ -95,12 +95,12 @@ class TransformerCombiner(Combiner):
     give M equal outputs: an empty place therefore holds its fixed position (the paper: not stated).
 
     Args:
-      width: D.
+      width: D, of the tokens that come in and go out.
       layers: blocks; the paper does not state how many.
       heads: attention heads.
-      out_tokens: M; the paper: 32.
+      out_tokens: M, tokens kept of a chunk; the paper: 32.
       earlier_chunks: whether tokens of earlier chunks are seen.
-      dropout: probability.
+      dropout: probability of dropout.
     """
 
     def __init__(

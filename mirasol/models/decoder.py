@@ -28,10 +28,10 @@ class TextDecoder(nn.Module):
     Args:
       vocab_size: V; at least that of the vocabulary in use.
       width: D of the decoder.
-      layers: blocks.
-      heads: K.
+      layers: blocks of the decoder.
+      heads: K, attention heads.
       context_width: D of the latents.
-      dropout: probability.
+      dropout: probability of dropout.
       tied: whether the output shares the embedding's weights.
     """
 

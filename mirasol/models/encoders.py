@@ -28,14 +28,14 @@ class VideoEncoder(nn.Module):
     A tubelet of (1, p, p) is the 2-D patch of an image ViT, on every frame.
 
     Args:
-      chunk_frames: F.
-      image_size: H = W, px.
+      chunk_frames: F, frames of a chunk.
+      image_size: H = W, height and width of a frame, px.
       tubelet: frames, rows and columns of a tubelet; each must divide its extent.
       width: D inside the ViT.
       out_width: D of the tokens handed on.
       layers: blocks of the ViT.
-      heads: K.
-      dropout: probability.
+      heads: K, attention heads.
+      dropout: probability of dropout.
       transformer: a ViT made elsewhere, in place of layers, heads and dropout: one that another
         encoder has too, or one with further options. Its width must be `width`.
 
@@ -80,14 +80,14 @@ class TubeVideoEncoder(nn.Module):
     Tokens stand in the order of `tubes`.
 
     Args:
-      chunk_frames: F.
-      image_size: H = W, px.
+      chunk_frames: F, frames of a chunk.
+      image_size: H = W, height and width of a frame, px.
       tubes: the kinds of tubes, such as `tubes_for_short_chunks()`.
       width: D inside the ViT; a multiple of the pieces of every tube (its space-to-depth).
       out_width: D of the tokens handed on.
       layers: blocks of the ViT.
-      heads: K.
-      dropout: probability.
+      heads: K, attention heads.
+      dropout: probability of dropout.
       transformer: see VideoEncoder.
 
     Attributes:
@@ -134,13 +134,13 @@ class AudioEncoder(nn.Module):
 
     Args:
       chunk_bands: A, columns of a chunk.
-      mel_bins: S.
+      mel_bins: S, mel bins of the spectrogram.
       patch: columns and mel bins of a patch; each must divide its extent.
       width: D inside the ViT.
       out_width: D of the tokens handed on.
       layers: blocks of the ViT.
-      heads: K.
-      dropout: probability.
+      heads: K, attention heads.
+      dropout: probability of dropout.
       transformer: see VideoEncoder; the same object there and here shares the weights.
 
     Attributes:

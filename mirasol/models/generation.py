@@ -72,7 +72,7 @@ class Sampling(Strategy):
       top_p: the fewest most likely tokens that together have at least this probability are left
         (nucleus sampling, arXiv 1904.09751), of the distribution that top_k has left; None leaves
         all.
-      seed: 0 to 2^64 - 1.
+      seed: of the draws, 0 to 2^64 - 1.
 
     Raises:
       ValueError: a number is out of range.

@@ -56,12 +56,12 @@ class LatentModel(nn.Module):
     found to stabilise it; its ratio is printed as "0.75%" and can be read as 0.0075 or 0.75.
 
     Args:
-      width: D.
+      width: D, of the Combiner's tokens.
       layers: blocks; the paper does not state it.
-      heads: K.
+      heads: K, attention heads.
       tokens: M, tokens of a chunk.
       mask_ratio: probability with which an input token is masked in training.
-      dropout: probability.
+      dropout: probability of dropout.
       mask_chunks: whether all tokens of a chunk are masked together, each chunk with the same
         probability, rather than each token by itself; the paper does not state which.
       window: how many chunks a block looks at, the current one included; None: all. The paper

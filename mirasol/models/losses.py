@@ -19,6 +19,11 @@ class LossWeights:
 
     The defaults and `gin/presets/pretraining.gin` are the first, `gin/presets/finetuning.gin` is
     the second.
+
+    Attributes:
+      text: of the answers' cross-entropy.
+      latent: of h_t against x_{t+1}.
+      reconstruction: of the media against what is made of h.
     """
 
     text: float = 1.0

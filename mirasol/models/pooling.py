@@ -22,7 +22,7 @@ class MeanPoolCombiner(ChunkCombiner):
     the paper; a floor under the Combiners that learn.
 
     Args:
-      out_tokens: M.
+      out_tokens: M, tokens kept of a chunk.
 
     Raises:
       ValueError: out_tokens is below 1.

@@ -18,12 +18,12 @@ class ClsCombiner(Combiner):
     tokens.
 
     Args:
-      width: D.
-      layers: blocks.
+      width: D, of the tokens that come in and go out.
+      layers: blocks of the transformer.
       heads: attention heads.
-      out_tokens: M, CLS tokens.
+      out_tokens: M, how many CLS tokens, which are kept of a chunk.
       earlier_chunks: whether tokens of earlier chunks are seen.
-      dropout: probability.
+      dropout: probability of dropout.
 
     Raises:
       ValueError: out_tokens is below 1.
@@ -108,10 +108,10 @@ class PerceiverCombiner(ChunkCombiner):
     Mirasol3B names it in its ablation and states no sizes. A chunk may have any number of tokens.
 
     Args:
-      width: D.
+      width: D, of the tokens that come in and go out.
       layers: blocks; Flamingo: 6.
-      heads: K.
-      out_tokens: M, latents.
+      heads: K, attention heads.
+      out_tokens: M, how many latents, which are kept of a chunk.
       dropout: probability, on both residual branches.
 
     Raises:

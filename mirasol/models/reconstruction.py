@@ -45,10 +45,10 @@ class PatchReconstruction(Reconstruction, abc.ABC):
     Args:
       centres: where the N patches lie, see `grid_centres`.
       values: X, of a patch.
-      in_width: D of h.
+      in_width: D of h, which comes in.
       width: D of this transformer.
-      layers: its blocks.
-      heads: K.
+      layers: blocks of this transformer.
+      heads: K, attention heads.
       next_chunk: whether h_t predicts chunk t + 1 rather than t (the paper is ambiguous).
     """
 
@@ -104,12 +104,12 @@ class VideoReconstruction(PatchReconstruction):
     token. The paper states none of the sizes.
 
     Args:
-      chunk_frames: F.
-      image_size: H = W, px.
-      in_width: D of h.
+      chunk_frames: F, frames of a chunk.
+      image_size: H = W, height and width of a frame, px.
+      in_width: D of h, which comes in.
       width: D of this transformer.
-      layers: its blocks.
-      heads: K.
+      layers: blocks of this transformer.
+      heads: K, attention heads.
       shrink: how many times smaller the frames are; must divide the image size.
       frame_step: which frames are kept; must divide the chunk's frames.
       patch: rows and columns of a patch of the small frame; must divide its size.
@@ -176,11 +176,11 @@ class AudioReconstruction(PatchReconstruction):
 
     Args:
       chunk_bands: A, columns of a chunk.
-      mel_bins: S.
-      in_width: D of h.
+      mel_bins: S, mel bins of the spectrogram.
+      in_width: D of h, which comes in.
       width: D of this transformer.
-      layers: its blocks.
-      heads: K.
+      layers: blocks of this transformer.
+      heads: K, attention heads.
       shrink: columns and mel bins that are averaged into one value.
       patch: columns and mel bins of a patch of the small spectrogram; times `shrink` they must
         divide the spectrogram's.

@@ -52,7 +52,7 @@ class TokenTuringCombiner(Combiner):
     the reference code. Memory starts as zeros.
 
     Args:
-      width: D.
+      width: D, of the tokens that come in and go out.
       heads: K, of the transformer.
       layers: blocks of the transformer; TTM: 4.
       out_tokens: M, which is r, tokens read and processed; TTM: 8 or 16, Mirasol3B: 32 outputs.

@@ -122,7 +122,7 @@ class Block(nn.Module):
     """One pre-norm layer: self-attention, then the feed-forward network, both residual.
 
     Args:
-      width: D.
+      width: D, of the tokens.
       heads: K; must divide the width.
       dropout: probability, on both branches.
       drop_path: probability that a sample goes without a branch, drawn for each branch.
@@ -190,7 +190,7 @@ class Transformer(nn.Module):
     """A stack of blocks with a final norm.
 
     Args:
-      width: D.
+      width: D, of the tokens.
       layers: how many blocks.
       heads: K; must divide the width.
       dropout: probability, on both residual branches.

@@ -8,11 +8,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import subprocess
+import sys
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import mirasol
+from mirasol import gin_syntax
 from mirasol.gin_files import shipped_folder
 
 _LONGEST_PATCH = 1_000_000  # Bytes.
@@ -95,13 +98,36 @@ def sources(package: Path) -> dict[str, str]:
     }
 
 
+def plugins(declared: str) -> dict[str, str]:
+    """Returns the SHA-256 of each source file of the modules that gin text imports from elsewhere.
+
+    Of a package that is all of its files. Modules of Mirasol are in `sources`; those of Python and
+    of installed packages are left out.
+    """
+    installed = [Path(path).resolve() for path in sysconfig.get_paths().values()]
+    found: dict[str, str] = {}
+    for each in gin_syntax.read(declared).imports:
+        name = each.module.partition(".")[0]
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if name == mirasol.__name__ or file is None:
+            continue
+        path = Path(file).resolve()
+        if any(folder in path.parents for folder in installed):
+            continue
+        is_package = path.name == "__init__.py"
+        found |= _checksums(
+            path.parent, name if is_package else "", "**/*.py" if is_package else path.name
+        )
+    return found
+
+
 def _checksums(
     folder: Path, name: str, pattern: str, leave_out: Path | None = None
 ) -> Iterator[tuple[str, str]]:
     for path in sorted(folder.glob(pattern)):
         if leave_out is None or leave_out not in path.parents:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            yield f"{name}/{path.relative_to(folder).as_posix()}", digest
+            yield (Path(name) / path.relative_to(folder)).as_posix(), digest
 
 
 def _git(folder: Path, *arguments: str) -> bytes:

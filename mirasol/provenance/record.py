@@ -8,7 +8,7 @@
   "seed"            of parameters, order of the data, dropout and masking
   "runtime"         a line about it and its device
   "code"            commit, whether files differ from it, their patch, untracked files
-  "sources"         file -> SHA-256
+  "sources"         file -> SHA-256, of Mirasol and of what the gin file imports besides
   "packages", "python", "system", "host", "cores", "environment", "directory", "executable"
   "data"            "task/split" -> see data/identity.py
 }
@@ -83,7 +83,7 @@ def record(
             "patch": patch.told() if patch else None,
             "untracked": code.untracked(package),
         },
-        "sources": code.sources(package),
+        "sources": code.sources(package) | code.plugins(spec.declared),
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
         "data": dict(data or {}),
         **_machine(),

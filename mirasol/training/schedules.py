@@ -20,7 +20,7 @@ class WarmupCosine(Schedule):
     TubeViT, by the same first author, warms up 10k of 300k steps; Mirasol3B does not state its own.
 
     Args:
-      peak: highest rate.
+      peak: the highest rate, at the end of the warm-up.
       warmup_steps: steps of the linear part.
       total_steps: the step at which the floor is reached.
       floor: lowest rate at the end, as a share of the peak.

@@ -1,6 +1,7 @@
 """The tests run batches beside seqio with workers=0; one runs the real worker processes."""
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -404,9 +405,8 @@ def main() -> None:
 
     doomed = evaluation_batches("toy_red", "validation", blind(), 4, task_modules=MODULES)
     passes = [[prompts(batch) for batch, _ in doomed] for _ in range(2)]
-    for child in Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split():
-        if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
-            os.kill(int(child), signal.SIGKILL)
+    for worker in multiprocessing.active_children():
+        os.kill(worker.pid, signal.SIGKILL)
     try:
         list(doomed)
     except WorkerDiedError as error:

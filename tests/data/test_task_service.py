@@ -80,11 +80,13 @@ if __name__ == "__main__":
 """
 
 KILLED = """
-import time
+import os, sys, time
+from multiprocessing import forkserver
 from mirasol.data.task_service import TaskService
 if __name__ == "__main__":
     service = TaskService(("json",))
-    print(*service._pool._processes, flush=True)
+    server = forkserver._forkserver._forkserver_pid
+    print(server, service._ask(os.getpid) if sys.argv[1] == "at_work" else server, flush=True)
     time.sleep(600)
 """
 
@@ -103,18 +105,21 @@ def test_a_forgotten_service_is_quiet_and_ends_with_the_program(tmp_path):
     assert done.stdout.startswith("no task or mixture 'none' (the nearest of ")
 
 
-def test_killing_the_program_leaves_no_process_behind(tmp_path):
+@pytest.mark.parametrize("when", ["importing", "at_work"])
+def test_killing_the_program_leaves_no_process_behind(tmp_path, when):
     script = tmp_path / "killed.py"
     script.write_text(KILLED)
     with subprocess.Popen(
-        [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [sys.executable, str(script), when],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     ) as parent:
         assert parent.stdout is not None
-        child = int(parent.stdout.readline())
-        assert alive(child)
-        time.sleep(1)  # It may be starting, importing or idle by now: it must end all the same.
+        below = [int(process) for process in parent.stdout.readline().split()]
+        assert all(map(alive, below))
         parent.send_signal(signal.SIGKILL)
     deadline = time.monotonic() + 60
-    while alive(child) and time.monotonic() < deadline:
+    while any(map(alive, below)) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not alive(child)
+    assert not any(map(alive, below))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
+import sys
 
 import pytest
 
@@ -77,3 +79,38 @@ def test_an_installation_has_the_checksums_of_its_checkout(package, tmp_path):
     subprocess.run(["cp", "-r", str(package), str(installed)], check=True)
     subprocess.run(["cp", "-r", str(tmp_path / "tasks"), str(installed)], check=True)
     assert code.sources(installed) == ours
+
+
+GIN = """
+from __gin__ import dynamic_registration
+from mirasol.models import combiners
+import json
+import one_file
+from torch import optim
+from several_files.inner import part
+"""
+
+
+def test_modules_that_a_gin_file_brings_are_told_file_by_file(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "several_files" / "inner").mkdir(parents=True)
+    for name in ("__init__.py", "inner/__init__.py", "inner/part.py"):
+        (tmp_path / "several_files" / name).write_text("")
+    (tmp_path / "one_file.py").write_text("A = 1\n")
+    (tmp_path / "of_no_concern.py").write_text("")
+    for name in ("one_file", "several_files.inner.part"):
+        importlib.import_module(name)
+    try:
+        found = code.plugins(GIN)
+        assert sorted(found) == [
+            "one_file.py",
+            "several_files/__init__.py",
+            "several_files/inner/__init__.py",
+            "several_files/inner/part.py",
+        ]
+        (tmp_path / "one_file.py").write_text("A = 2\n")
+        changed = code.plugins(GIN)
+        assert [name for name in found if found[name] != changed[name]] == ["one_file.py"]
+    finally:
+        for name in [each for each in sys.modules if each.startswith(("one_file", "several_f"))]:
+            del sys.modules[name]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import pytest
 import synthetic
-from forked import forked_processes
 from toy_media import shape, write_media
 
 from mirasol.data.converter import Converter
@@ -33,8 +32,7 @@ def root(tmp_path_factory):
         patch.setenv("MIRASOL_DATA", str(made))
         patch.setenv("MIRASOL_WORDNET", "none")
         patch.setenv("MIRASOL_MANIFEST", str(made / "manifest.jsonl"))
-        with forked_processes():
-            yield made
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,6 @@ import pytest
 import synthetic
 import torch
 from captions import CAPTIONS, write_captions
-from forked import forked_processes
 from toy_media import write_media
 
 from mirasol import workdirs
@@ -81,8 +80,7 @@ def root(tmp_path_factory):
         patch.setenv("MIRASOL_DATA", str(made))
         patch.setenv("MIRASOL_WORDNET", "none")
         patch.setenv("MIRASOL_MANIFEST", "")  # The runs set it; put back at the end.
-        with forked_processes():
-            yield made
+        yield made
 
 
 @pytest.fixture(scope="module")

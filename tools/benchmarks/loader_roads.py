@@ -204,15 +204,18 @@ def _no_service() -> TaskService:
     raise AssertionError("a manifest is read without seqio")
 
 
-def children() -> list[int]:
-    """Returns the processes that this one has started, by id."""
-    own = os.getpid()
-    found = Path(f"/proc/{own}/task/{own}/children").read_text(encoding="ascii")
-    return [int(number) for number in found.split()]
+def children(process: int | None = None) -> list[int]:
+    """Returns the processes that this one has started and those that they have, by id."""
+    process = os.getpid() if process is None else process
+    try:
+        text = Path(f"/proc/{process}/task/{process}/children").read_text(encoding="ascii")
+    except FileNotFoundError:  # It has ended since it was listed.
+        return []
+    return [each for child in map(int, text.split()) for each in (child, *children(child))]
 
 
 def resident_bytes() -> int:
-    """Returns the resident memory of this process and its children; what is shared counts once."""
+    """Returns the resident memory of this process and all below it; what is shared counts once."""
     return sum(_proportional_bytes(process) for process in [os.getpid(), *children()])
 
 

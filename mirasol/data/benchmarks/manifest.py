@@ -36,7 +36,7 @@ SPLITS = ("train", "validation", "test")
 _ANSWERS = {"answer": "", "caption": CAPTION_QUESTION, "label": LABEL_QUESTION}
 
 
-def use_manifest(path: FileName, task: TaskName = "manifest") -> str:
+def use_manifest(path: FileName, task: TaskName = "manifest") -> TaskName:
     """Makes a manifest the set of the task `manifest`, and returns the task's name.
 
     For gin, where a task is wanted: `Stage.task = @manifest.use_manifest()`. Data workers learn of
@@ -45,7 +45,7 @@ def use_manifest(path: FileName, task: TaskName = "manifest") -> str:
 
     Args:
       path: of the manifest, from the working directory.
-      task: `manifest`.
+      task: what to return; no other task reads a manifest.
     """
     os.environ[VARIABLE] = str(local_path(path, "MANIFEST"))
     return task

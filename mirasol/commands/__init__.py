@@ -1,0 +1,1 @@
+"""What the commands of `python -m mirasol` do; dispatch.py finds the one that is asked for."""

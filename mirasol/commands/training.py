@@ -1,0 +1,71 @@
+"""The commands that train: check everything, then write, then run.
+
+flags -> gin files -> spec -> workdir -> parts -> runtime -> rehearsal -> tasks -> (first write) run
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mirasol import workdirs
+from mirasol.commands.opening import check_spec, describe_runtime
+from mirasol.commands.printing import log_to_terminal, table
+from mirasol.commands.request import Request
+from mirasol.gin_files import run_name
+from mirasol.provenance import comparison, record
+
+if TYPE_CHECKING:
+    from mirasol.config import Spec
+    from mirasol.experiment import Experiment
+
+
+def train(request: Request) -> None:
+    """Trains, or goes on training, in the workdir."""
+    if not request.gin_file:
+        raise ValueError("train needs a run: --gin_file=runs/av_shapes_tiny.gin, say")
+    workdir = Path(request.workdir or Path("workdirs") / run_name(list(request.gin_file)))
+    spec = check_spec(request)  # What does not fit is found out while nothing is written.
+    workdirs.check(workdir, spec)
+    experiment = spec.build()
+    start = _start(request, spec, experiment, request.runtime)
+    _train(workdir, spec, experiment, request.runtime, start)
+
+
+def reproduce(request: Request) -> None:
+    """Starts a workdir's experiment again in a new one, and tells first what differs now."""
+    if len(request.operands) != 1:
+        raise ValueError("reproduce needs one workdir, the folder that train printed")
+    if request.bindings:
+        raise ValueError(
+            "reproduce changes nothing; with --gin.NAME=VALUE it is another experiment"
+        )
+    old = Path(request.operands[0])
+    spec, then = workdirs.read(old), workdirs.last_start(old)
+    workdir = workdirs.new(Path(request.workdir or f"{old}_again"))
+    runtime = then["runtime"].partition(":")[0]
+    experiment = spec.build()
+    experiment.rehearse()  # What does not fit is found out while nothing is written.
+    start = _start(request, spec, experiment, runtime, old)
+    print("\n".join(comparison.changes(then, start)) or "nothing differs")
+    if not request.dry_run:
+        _train(workdir, spec, experiment, runtime, start)
+
+
+def _start(
+    request: Request, spec: Spec, experiment: Experiment, runtime: str, old: Path | None = None
+) -> dict[str, Any]:
+    """Checks everything, and returns the record of the start; makes data, unless told not to."""
+    where = describe_runtime(runtime, experiment.precision)
+    data = experiment.check(make=not request.dry_run)
+    return record.record(request.arguments, spec, where, data, old)
+
+
+def _train(
+    workdir: Path, spec: Spec, experiment: Experiment, runtime: str, start: dict[str, Any]
+) -> None:
+    workdirs.claim(workdir, spec, start)
+    log_to_terminal()
+    for task, metrics in experiment.train(workdir, runtime).items():
+        print(f"{task}\n{table(metrics)}")
+    print(f"trained in {workdir}; evaluate it with: python -m mirasol eval --workdir={workdir}")

@@ -1,0 +1,1 @@
+"""What `tools/make_reference.py` writes, read from the sources: nothing of Mirasol is imported."""
