@@ -150,6 +150,8 @@ def _made(target: Callable[..., Any]) -> type | None:
         found = inspect.signature(target, eval_str=True).return_annotation
     except (NameError, ValueError):
         return None
+    if typing.get_origin(found) is Annotated:
+        found = _inner(found)[0]
     found = typing.get_origin(found) or found
     return found if inspect.isclass(found) and found is not inspect.Signature.empty else None
 

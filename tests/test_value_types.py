@@ -21,6 +21,10 @@ def number() -> int:
     return 3
 
 
+def task() -> TaskName:
+    return "a task"
+
+
 def anything():
     return 3
 
@@ -32,6 +36,7 @@ class Own:
 MADE = Reference((), "AdamW", AdamW, True)
 UNCALLED = Reference((), "Mirasol", Mirasol, False)
 NUMBER = Reference((), "number", number, True)
+TASK = Reference((), "task", task, True)
 ANYTHING = Reference((), "anything", anything, True)
 OWN = Reference((), "Own", Own, True)
 
@@ -59,6 +64,8 @@ ALLOWED = [
     (Any, "whatever"),
     (Literal["a", "b"], "b"),
     (TaskName, "a task"),
+    (TaskName, TASK),
+    (Sequence[TaskName], [TASK]),
     (Sequence[TaskName], ["a task"]),
 ]
 REFUSED = [
@@ -81,6 +88,7 @@ REFUSED = [
     (str, NUMBER),
     (bool, OWN),
     (TaskName, MADE),
+    (int, TASK),
     (Literal["a", "b"], NUMBER),
     (Optimizer, None),
     (Optimizer, UNCALLED),
