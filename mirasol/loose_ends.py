@@ -24,7 +24,8 @@ def unused(wiring: Wiring, bound: Bound) -> Iterator[Finding]:
     """Yields a finding for each name that is bound and that nothing ever led to.
 
     What a later binding has put out of use is no mistake: an ablation that swaps a part leaves
-    the old part's bindings behind. So a part that any binding ever led to counts as used.
+    the old part's bindings behind. So a part that any binding ever led to counts as used, and what
+    narrower scopes hide, if it is a file that was read later that binds it there.
     """
     former = Wiring([*_former(wiring, bound), *references(bound.loose)], wiring.declared)
     for key in wiring.unused():
