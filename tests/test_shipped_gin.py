@@ -7,6 +7,7 @@ import re
 import pytest
 
 from mirasol import config
+from mirasol.data import task_names
 from mirasol.data.broken_media import Skip, Stop
 from mirasol.gin_files import runs, shipped_folder
 
@@ -88,7 +89,10 @@ def test_a_run_is_whole_and_its_text_can_be_read_alone(run, tmp_path):
 def test_every_overlay_and_ablation_changes_every_run(run, change):
     spec = config.load([run, change])
     assert spec.meaning != config.load([run]).meaning
-    assert spec.build().name == config.load([run]).build().name
+    experiment = spec.build()
+    assert experiment.name == config.load([run]).build().name
+    assert not [task for task, _ in experiment.reads() if task_names.unknown_task(task)]
+    assert not [pair for pair in experiment.reads() if task_names.unknown_split(*pair)]
 
 
 @pytest.mark.parametrize("run", RUNS)
