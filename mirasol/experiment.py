@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from absl import logging
 
 from mirasol import rehearsal
 from mirasol.data.augmentation import Augmentation
@@ -224,7 +225,8 @@ class Experiment:
             for task, split in self.reads():
                 service.check(task, split)
             for task, split in self.reads() if make else ():
-                service.prepare(task, split)
+                for line in service.prepare(task, split):
+                    logging.warning("%s", line)
             found: dict[str, Any] = {}
             for task, split in self.reads():
                 found |= service.identity(task, split)

@@ -57,6 +57,7 @@ def _start(
     request: Request, spec: Spec, experiment: Experiment, runtime: str, old: Path | None = None
 ) -> dict[str, Any]:
     """Checks everything, and returns the record of the start; makes data, unless told not to."""
+    log_to_terminal()
     where = describe_runtime(runtime, experiment.precision)
     data = experiment.check(make=not request.dry_run)
     return record.record(request.arguments, spec, where, data, old)
@@ -66,7 +67,6 @@ def _train(
     workdir: Path, spec: Spec, experiment: Experiment, runtime: str, start: dict[str, Any]
 ) -> None:
     workdirs.claim(workdir, spec, start)
-    log_to_terminal()
     for task, metrics in experiment.train(workdir, runtime).items():
         print(f"{task}\n{table(metrics)}")
     print(f"trained in {workdir}; evaluate it with: python -m mirasol eval --workdir={workdir}")

@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any, TypeVar
 
 from mirasol.data import identity, source
-from mirasol.data.benchmarks.registration import class_names
+from mirasol.data.benchmarks.registration import class_names, unusable
 from mirasol.data.processes import data_processes, start_importing
 from mirasol.data.references import ClipReference
 
@@ -82,14 +82,18 @@ class TaskService(AbstractContextManager):
         """
         self._ask(_check, task, split, self._modules)
 
-    def prepare(self, task: str, split: str) -> None:
+    def prepare(self, task: str, split: str) -> list[str]:
         """Reads the split's first reference, so that a data set made on first use is made now.
+
+        Returns:
+          What of its annotation cannot be used, a line a kind; none where all can, and of sets that
+          are read as they are needed.
 
         Raises:
           UnknownTaskError, UnknownSplitError: ValueErrors that name the nearest.
           Exception: whatever reading or making the data set raises.
         """
-        self._ask(_prepare, task, split, self._modules)
+        return self._ask(_prepare, task, split, self._modules)
 
     def identity(self, task: str, split: str) -> dict[str, identity.Identity]:
         """Returns what the data of a split are, by task; makes nothing. See data/identity.py.
@@ -193,7 +197,7 @@ def _check(task: str, split: str, modules: tuple[str, ...]) -> None:
     source.members(source.find_task(task, modules), split)
 
 
-def _prepare(task: str, split: str, modules: tuple[str, ...]) -> None:
+def _prepare(task: str, split: str, modules: tuple[str, ...]) -> list[str]:
     _at_work.append(task)
     try:
         first = next(source.evaluation_stream(task, split, modules), None)
@@ -201,6 +205,8 @@ def _prepare(task: str, split: str, modules: tuple[str, ...]) -> None:
         _at_work.clear()
     if first is None:
         raise ValueError(f"the split {split!r} of task {task!r} is empty")
+    members = source.members(source.find_task(task, modules), split)
+    return [line for each in members for line in unusable(each.name, split)]
 
 
 def _identity(task: str, split: str, modules: tuple[str, ...]) -> dict[str, identity.Identity]:

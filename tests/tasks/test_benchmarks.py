@@ -5,6 +5,8 @@ TensorFlow stays in processes of its own.
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import synthetic
 from toy_media import shape, write_media
@@ -98,3 +100,20 @@ def test_a_set_that_is_not_there_says_so_before_anything_is_written(service, roo
             service.prepare("msvd_qa", "reported")
     finally:
         moved.rename(root / "msvd_qa")
+
+
+def test_what_cannot_be_used_is_told_with_its_row_before_training(root, tmp_path, monkeypatch):
+    rows = [
+        {"media": "clip.mp4", "question": "what", "answer": "gull"},
+        {"media": "../secret.mp4", "question": "what", "answer": "gull"},
+        {"media": "gone.mp4", "question": "what", "answer": "gull"},
+    ]
+    write_media(tmp_path / "clip.mp4")
+    (tmp_path / "mine.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    monkeypatch.setenv("MIRASOL_MANIFEST", str(tmp_path / "mine.jsonl"))
+    with TaskService() as service:
+        refused, missing = service.prepare("manifest", "train")
+    assert "1 of 3 rows cannot be used" in refused
+    assert "mine.jsonl row 2" in refused
+    assert "1 of 3 rows have no media file" in missing
+    assert "gone.mp4" in missing

@@ -10,9 +10,6 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from absl import logging
-from torch.utils.data import get_worker_info
-
 from mirasol.data import identity
 from mirasol.data.benchmarks.benchmark import Benchmark
 from mirasol.data.benchmarks.reading import SplitReader
@@ -59,7 +56,7 @@ def register(
 
 
 def read_dataset(reader: SplitReader):
-    """Returns the `tf.data.Dataset` of a split; tells once what of it cannot be used.
+    """Returns the `tf.data.Dataset` of a split; what of it cannot be used, `unusable` tells.
 
     A set whose clips are gathered lies in memory, and seqio goes through it without Python. One
     that is not is read as its clips are wanted; its first clip is looked for now, since an error
@@ -70,9 +67,6 @@ def read_dataset(reader: SplitReader):
         return reference_dataset(reader)
     clips = list(reader)
     _reports[reader.benchmark.name, reader.split] = reader.report
-    if get_worker_info() is None:  # Workers read the same again.
-        for line in reader.report.lines():
-            logging.warning("%s, split %s: %s", reader.benchmark.name, reader.split, line)
     return _in_memory(clips)
 
 
@@ -94,6 +88,15 @@ def coverage(targets: Sequence[Mapping[str, Any]], predictions: Sequence[str]) -
         "num_missing": float(sum(report.missing for report in reports)),
         "num_bad_rows": float(sum(report.bad_rows for report in reports)),
     }
+
+
+def unusable(name: str, split: str) -> list[str]:
+    """Returns what cannot be used of a split that has been read, a line a kind; of others, none."""
+    benchmark = _registered.get(name)
+    if benchmark is None:
+        return []
+    report = _reports.get((name, benchmark.real_split(split)))
+    return [f"{name}, split {split}: {line}" for line in (report.lines() if report else ())]
 
 
 def class_names(name: str) -> list[str] | None:
