@@ -282,6 +282,23 @@ def test_a_bug_in_an_imported_module_keeps_its_traceback():
         sys.path.remove(".")
 
 
+def test_missing_modules_of_similar_names_do_not_recommend_each_other():
+    imports = "import toy\nimport my_encoder\nimport my_decoder"
+    write(run=changed(RUN, "import toy", imports))
+    assert refusal().splitlines() == [
+        "run.gin line 4: no module 'my_encoder'",
+        "run.gin line 5: no module 'my_decoder'",
+    ]
+
+
+def test_a_module_that_another_line_imports_is_offered(monkeypatch):
+    monkeypatch.syspath_prepend("elsewhere")
+    Path("elsewhere").mkdir()
+    Path("elsewhere/my_decoder.py").write_text("")
+    write(run=changed(RUN, "import toy", "import toy\nimport my_decoderr\nimport my_decoder"))
+    assert refusal() == "run.gin line 4: no module 'my_decoderr'; did you mean 'my_decoder'?"
+
+
 def test_an_overlay_alone_is_no_experiment():
     write(overlay="STEPS = 5\n")
     assert "binds Root" in refusal("overlay.gin")
