@@ -1,6 +1,7 @@
 """The commands that train: check everything, then write, then run.
 
-flags -> gin files -> spec -> workdir -> parts -> runtime -> rehearsal -> tasks -> (first write) run
+flags -> gin files -> spec -> parts, rehearsal -> workdir -> runtime -> tasks, data
+      -> (first write) run
 """
 
 from __future__ import annotations

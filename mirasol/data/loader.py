@@ -69,7 +69,8 @@ class BatchStream(Generic[Item]):
       account: of the media that could not be decoded.
 
     Where the batches have an end, iterating again goes through them again, in the same processes
-    and with the clips that those keep decoded: starting a process costs seconds.
+    and with the clips that those keep decoded. The first stream of a program waits for the imports
+    that all are forked with, some seconds (processes.py).
 
     Raises, from `next`:
       ValueError: as raised in the worker; MediaError is one.

@@ -1,4 +1,4 @@
-"""What the server of processes.py imports, and nothing but imports: it must not start a thread."""
+"""What the server of processes.py imports; it must not begin to compute with any of it."""
 
 import os
 import signal
@@ -10,8 +10,7 @@ signal.signal(signal.SIGINT, signal.SIG_IGN)
 # look for GPUs here, and a process that has talked to a GPU cannot be forked.
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
-from mirasol.data import batches, source  # noqa: E402
+from mirasol.data import batches as batches  # noqa: E402
+from mirasol.data import source  # noqa: E402
 
 source.import_seqio()
-
-__all__ = ["batches"]

@@ -5,8 +5,10 @@
          |                              | fork
          +------- talks to -------------+--> task service, data workers
 
-Importing seqio with TensorFlow takes seconds of a core and some 400 MB. It is done once for all of
-them, and what it leaves in memory is shared. The server uses none of it before it forks.
+Importing seqio with TensorFlow takes seconds of a core and half a gigabyte. It is done once for all
+of them, and what it leaves in memory is shared. A fork has one thread, so the server must have no
+other that could hold a lock then: it computes nothing with what it has imported. (The threads of
+numpy's OpenBLAS are idle, and OpenBLAS itself sets them right in the child.)
 """
 
 from __future__ import annotations
@@ -29,10 +31,25 @@ class DataProcess(ForkServerProcess):
         super().__init__(*args, **options)
         self._environment = dict(os.environ)
 
+    def start(self) -> None:
+        """Starts it.
+
+        Raises:
+          RuntimeError: the server, or this process at its beginning, has died.
+        """
+        try:
+            super().start()
+        except (EOFError, OSError) as error:
+            raise RuntimeError(
+                f"a process that reads data could not be started ({error or 'it died'}); if the "
+                "machine is short of memory, free some"
+            ) from error
+
     def run(self) -> None:
         """Takes over the environment, then runs; ends with the process that started it."""
         os.environ.clear()
         os.environ.update(self._environment)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the starter.
         end_with_parent()
         super().run()
 
@@ -67,6 +84,6 @@ def end_with_parent() -> None:
 
 
 def end_with_parent_alone() -> None:
-    """The same, and leaves Ctrl-C to the parent."""
+    """Ends this process when its parent is killed, and leaves Ctrl-C to the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()

@@ -45,7 +45,9 @@ class TaskInfo:
 
 
 class TaskService(AbstractContextManager):
-    """Answers questions about tasks from a process of its own, started when this is built.
+    """Answers questions about tasks from a process of its own, which starts when it is first asked.
+
+    What it is forked from begins to import when this is built, which takes seconds (processes.py).
 
     Errors in that process are raised here with their own type and message.
 

@@ -3,8 +3,8 @@
     batches -> answers -> predictions file (a line an answer) -> the task's metric -> json
                                                               -> the benchmark's submission file
 
-Rows and answers wait on disk for the metric, so that memory does not grow with the split; where
-classes are scored, four bytes for each class of a clip stay in memory.
+Rows and answers wait on disk for the metric: in memory stay some bytes a question, the names of the
+clips and, where classes are scored, four bytes for each class. A submission file is made in memory.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def evaluate(
     directory.mkdir(parents=True, exist_ok=True)
     name = f"{task}-{split}"
     with (
-        tempfile.TemporaryDirectory() as folder,
+        tempfile.TemporaryDirectory(dir=directory, prefix=f".{name}-") as folder,
         KeptAnswers(Path(folder), answer.classes) as answers,
     ):
         with whole_file(directory / f"{name}-predictions.jsonl") as file:

@@ -35,7 +35,7 @@ class Spool(Sequence[Any], AbstractContextManager):
 
     def append(self, value: Any) -> None:
         """Adds a value at the end."""
-        written = self._file.write(json.dumps(value, ensure_ascii=False).encode())
+        written = self._file.write(json.dumps(value).encode())
         self._ends.append(self._ends[-1] + written)
 
     def __len__(self) -> int:

@@ -73,7 +73,12 @@ def exact_match_of_pairs(
     *,
     groups: Callable[[Mapping[str, Any]], Iterable[str]] = own_type,
 ) -> dict[str, float]:
-    """Returns the same of pairs of row and prediction, of which it keeps some bytes each."""
+    """Returns what `exact_match_by_type` does, of pairs that are gone through once.
+
+    Args:
+      pairs: annotation row and prediction; at least one. Some bytes of each are kept.
+      groups: names of the groups in which a row is counted beside the whole.
+    """
     correct, clip_numbers = array("b"), array("q")
     numbers: dict[Any, int] = {}
     levels = {level: array("d") for level in LEVELS}

@@ -101,24 +101,35 @@ def sources(package: Path) -> dict[str, str]:
 def plugins(declared: str) -> dict[str, str]:
     """Returns the SHA-256 of each source file of the modules that gin text imports from elsewhere.
 
-    Of a package that is all of its files. Modules of Mirasol are in `sources`; those of Python and
-    of installed packages are left out.
+    Of a package that is all of its files; of a folder without `__init__.py`, the module. Modules of
+    Mirasol are in `sources`; those of Python and of installed packages are left out.
+
+    Args:
+      declared: gin text; what it imports has been imported.
     """
-    installed = [Path(path).resolve() for path in sysconfig.get_paths().values()]
     found: dict[str, str] = {}
     for each in gin_syntax.read(declared).imports:
-        name = each.module.partition(".")[0]
-        file = getattr(sys.modules.get(name), "__file__", None)
-        if name == mirasol.__name__ or file is None:
-            continue
-        path = Path(file).resolve()
-        if any(folder in path.parents for folder in installed):
-            continue
-        is_package = path.name == "__init__.py"
-        found |= _checksums(
-            path.parent, name if is_package else "", "**/*.py" if is_package else path.name
-        )
+        top = each.module.partition(".")[0]
+        if top != mirasol.__name__:
+            # A folder without __init__.py has no file of its own.
+            found |= _of_module(top) or _of_module(each.module)
     return found
+
+
+def _of_module(name: str) -> dict[str, str]:
+    """Returns the checksums of a module, or of a whole package; of what is installed, none."""
+    file = getattr(sys.modules.get(name), "__file__", None)
+    if file is None:
+        return {}
+    path = Path(file).resolve()
+    paths = sysconfig.get_paths()
+    installed = [paths[kind] for kind in ("stdlib", "platstdlib", "purelib", "platlib")]
+    if any(Path(folder).resolve() in path.parents for folder in installed):
+        return {}
+    is_package = path.name == "__init__.py"
+    words = name.split(".")
+    folder = "/".join(words if is_package else words[:-1])
+    return dict(_checksums(path.parent, folder, "**/*.py" if is_package else path.name))
 
 
 def _checksums(

@@ -70,9 +70,20 @@ def alive(pid: int) -> bool:
 
 
 ENDING = """
+import os, sys
+from multiprocessing import forkserver
 from mirasol.data.task_service import TaskService
+
+def facts():
+    return "tensorflow" in sys.modules, os.environ.get("SET_LATER"), os.environ.get("HIDDEN")
+
 if __name__ == "__main__":
+    os.environ["HIDDEN"] = "no longer"
     service = TaskService(("json",))
+    os.environ["SET_LATER"] = "yes"
+    del os.environ["HIDDEN"]
+    print(*service._ask(facts))
+    print(len(os.listdir(f"/proc/{forkserver._forkserver._forkserver_pid}/task")), "thread")
     try:
         service.check("none", "train")
     except ValueError as error:
@@ -96,13 +107,20 @@ def test_a_forgotten_service_is_quiet_and_ends_with_the_program(tmp_path):
     script.write_text(ENDING)
     done = subprocess.run(
         [sys.executable, str(script)],
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "1"},  # As torch_xla leaves it to its children.
+        env={
+            **os.environ,
+            "TF_CPP_MIN_LOG_LEVEL": "1",  # As torch_xla leaves it to its children.
+            "OPENBLAS_NUM_THREADS": "1",
+        },
         capture_output=True,
         text=True,
         timeout=300,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("no task or mixture 'none' (the nearest of ")
+    forked, threads, refused = done.stdout.splitlines()
+    assert forked == "True yes None"  # Imported before the fork; with the starter's environment.
+    assert threads == "1 thread"  # Of the server: a fork would lack any other.
+    assert refused.startswith("no task or mixture 'none' (the nearest of ")
 
 
 @pytest.mark.parametrize("when", ["importing", "at_work"])

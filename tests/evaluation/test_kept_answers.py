@@ -58,9 +58,9 @@ class Parrot(Answerer):
 
 
 def test_memory_does_not_grow_with_the_split(tmp_path):
-    """A row in memory takes a kilobyte; one on disk some bytes here and there in the metrics."""
+    """A row in memory takes a kilobyte; one on disk some bytes, and its clip a name, in metrics."""
     few, many = (_peak_bytes(tmp_path, count) for count in (1_000, 4_000))
-    assert (many - few) / 3_000 < 200
+    assert (many - few) / 3_000 < 250
 
 
 def _peak_bytes(folder, count):
@@ -83,6 +83,6 @@ def _peak_bytes(folder, count):
 
 
 def _clip(number):
-    row = {"answer": "ring", "type": "", "video_id": f"{number % 100}"}
+    row = {"answer": "ring", "type": "", "video_id": f"{number // 4}"}
     row["long"] = f"{number} " * 100
     return ClipReference("x.mp4", 0.0, 1.0, (Question("1", "what", "ring", "", row),), "row 1")

@@ -88,6 +88,7 @@ import json
 import one_file
 from torch import optim
 from several_files.inner import part
+from no_package import alone
 """
 
 
@@ -96,13 +97,16 @@ def test_modules_that_a_gin_file_brings_are_told_file_by_file(tmp_path, monkeypa
     (tmp_path / "several_files" / "inner").mkdir(parents=True)
     for name in ("__init__.py", "inner/__init__.py", "inner/part.py"):
         (tmp_path / "several_files" / name).write_text("")
+    (tmp_path / "no_package").mkdir()
+    (tmp_path / "no_package" / "alone.py").write_text("")
     (tmp_path / "one_file.py").write_text("A = 1\n")
     (tmp_path / "of_no_concern.py").write_text("")
-    for name in ("one_file", "several_files.inner.part"):
+    for name in ("one_file", "several_files.inner.part", "no_package.alone"):
         importlib.import_module(name)
     try:
         found = code.plugins(GIN)
         assert sorted(found) == [
+            "no_package/alone.py",
             "one_file.py",
             "several_files/__init__.py",
             "several_files/inner/__init__.py",
@@ -112,5 +116,6 @@ def test_modules_that_a_gin_file_brings_are_told_file_by_file(tmp_path, monkeypa
         changed = code.plugins(GIN)
         assert [name for name in found if found[name] != changed[name]] == ["one_file.py"]
     finally:
-        for name in [each for each in sys.modules if each.startswith(("one_file", "several_f"))]:
+        ours = ("one_file", "several_files", "no_package")
+        for name in [each for each in sys.modules if each.startswith(ours)]:
             del sys.modules[name]

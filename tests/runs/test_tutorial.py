@@ -72,10 +72,14 @@ def test_every_command_prints_what_the_page_shows(folder):
         capture_output=True,
         text=True,
         check=False,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
     for (line, shown), came in zip(COMMANDS, json.loads(done.stdout), strict=True):
         check(line, shown, came["code"], came["printed"])
+        if line.startswith("python -m mirasol infer"):
+            *_, answer = came["printed"].splitlines()
+            assert len(answer.split()) <= 1
     workdir = folder / "workdirs" / "fading"
     steps = [each for each in command.lines(workdir) if each["split"] == "train"]
     assert steps[-1]["step"] == 20
