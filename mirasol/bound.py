@@ -55,7 +55,7 @@ class Bound:
         return self.statements[bound_name]
 
     def written(self, wiring: Wiring, part: Part, parameter: str) -> str:
-        """Returns the place of that, "" for a default."""
+        """Returns the place of what gives a parameter its value, "" for a default."""
         return self.source(wiring, part, parameter).place if parameter in part.origin else ""
 
     def order(self, statement: Statement) -> int:

@@ -23,7 +23,16 @@ from mirasol.examination import Examined, examine, imported
 from mirasol.findings import ExperimentError
 from mirasol.gin_files import find
 from mirasol.statements import Reader
-from mirasol.wiring import MACRO, Declared, Reference, Wiring, defaults, replace_leaves, required
+from mirasol.wiring import (
+    MACRO,
+    Declared,
+    Key,
+    Reference,
+    Wiring,
+    defaults,
+    replace_leaves,
+    required,
+)
 
 if TYPE_CHECKING:
     from mirasol.experiment import Experiment
@@ -144,6 +153,11 @@ def _spec(examined: Examined, root: str) -> Spec:
         if not gin_messages.raised_by_gin(error):
             raise
         raise ExperimentError([gin_messages.in_reading(error)]) from error
+    return _parsed_spec(root)
+
+
+def _parsed_spec(root: str) -> Spec:
+    """Returns what gin holds now."""
     raw = gin.config._CONFIG  # gin-config 0.5.0 has no public way to list its bindings.
     declared = {
         key: {name: replace_leaves(_plain, value) for name, value in values.items()}
@@ -155,14 +169,9 @@ def _spec(examined: Examined, root: str) -> Spec:
         | {name: raw[key][name] for name, key in part.origin.items()}
         for part in wiring.parts.values()
     }
-    # Without what an ablation has put out of use: read alone, it would look like a mistake.
-    used: dict = {}
-    for part in wiring.parts.values():
-        for name, key in part.origin.items():
-            used.setdefault(key, {})[name] = raw[key][name]
     return Spec(
         # The text of gin.config_str(), of fewer bindings.
-        declared=gin.config._config_str(used, _WIDTH),
+        declared=gin.config._config_str(_used(raw, wiring), _WIDTH),
         # The text of gin.operative_config_str() once everything is built, but known beforehand.
         operative=gin.config._config_str(operative, _WIDTH),
         meaning=wiring.meaning(),
@@ -174,6 +183,18 @@ def _spec(examined: Examined, root: str) -> Spec:
         root=root,
         wiring=wiring,
     )
+
+
+def _used(raw: Declared, wiring: Wiring) -> Declared:
+    """Returns the bindings without those that an ablation has put out of use.
+
+    Read alone, these would look like mistakes.
+    """
+    used: dict[Key, dict[str, Any]] = {}
+    for part in wiring.parts.values():
+        for name, key in part.origin.items():
+            used.setdefault(key, {})[name] = raw[key][name]
+    return used
 
 
 def _root_reference(declared: Declared, root: str) -> Reference:

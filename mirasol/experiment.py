@@ -90,6 +90,9 @@ class EvaluationPlan:
       answers: written (greedily, drawn, by beam search), or chosen among options or classes.
       broken_media: what becomes of clips that cannot be decoded; by default their questions are not
         asked, and the score says how many these are.
+
+    Raises:
+      ValueError: a number below 1.
     """
 
     tasks: Sequence[TaskName]
@@ -183,7 +186,7 @@ class Experiment:
         return model
 
     def rehearse(self) -> None:
-        """Runs a batch of each stage's sizes through the model, without memory or arithmetic.
+        """Tries out the parts together, without memory or arithmetic; see `try_batches`.
 
         Raises:
           ValueError: parts that do not fit each other, or the batch; numbers that the optimizer
@@ -194,6 +197,8 @@ class Experiment:
 
     def try_batches(self, model: Mirasol) -> None:
         """Runs a batch of each stage's sizes through the experiment's model on the meta device.
+
+        Of at most three chunks: no size of a model depends on how many more there are.
 
         Raises:
           ValueError: parts that do not fit each other, or the batch.

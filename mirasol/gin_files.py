@@ -51,12 +51,12 @@ def closest_file(name: str) -> str:
     """Returns the file whose path looks most like that of a data file, "" if none does."""
     shipped = shipped_folder()
     known = [path.relative_to(shipped).as_posix() for path in shipped.rglob("*.model")]
-    return closest(os.path.normpath(name), [*known, *map(os.path.normpath, _beside(name))])
+    return closest(_normal(name), [*known, *map(os.path.normpath, _beside(name))])
 
 
 def closest_folder(name: str) -> str:
     """Returns the folder whose path looks most like that of a folder, "" if none does."""
-    return closest(name, [os.path.normpath(path) for path in _beside(name) if path.is_dir()])
+    return closest(_normal(name), [str(path) for path in _beside(name) if path.is_dir()])
 
 
 def runs() -> list[str]:
@@ -73,6 +73,10 @@ def run_name(names: list[str]) -> str:
     """
     naming = [name for name in names if Path(name).parent.name != OVERLAYS]
     return Path((naming or names)[-1]).stem
+
+
+def _normal(name: str) -> str:
+    return os.path.normpath(Path(name).expanduser())
 
 
 def _beside(name: str) -> list[Path]:

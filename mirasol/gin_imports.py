@@ -9,7 +9,7 @@ Only what a text imports itself may be named in it; flags, which import nothing,
 from __future__ import annotations
 
 import dataclasses
-import importlib
+import importlib.util
 import pkgutil
 import sys
 from collections.abc import Iterable, Mapping
@@ -39,6 +39,7 @@ class Imports:
         self.findings: list[Finding] = []
         self.lost = False
         self._sources = tuple(sources)
+        self._absent: set[str] = set()  # Modules found missing: never offered in turn.
         self.tables = {source: self._table(source) for source in self._sources}
 
     def _table(self, source: Source) -> Mapping[str, Any] | None:
@@ -68,6 +69,7 @@ class Imports:
         return module, item.name
 
     def _missing(self, item: Import, missing: str, source: Source) -> tuple[Any, str]:
+        self._absent.add(missing)
         package, _, last = missing.rpartition(".")
         near = closest(last, self._known(package))
         self.findings.append(Finding(source.place(item.line), f"no module {missing!r}{hint(near)}"))
@@ -83,9 +85,11 @@ class Imports:
         if package == _GIN:
             return {_FEATURE}
         if package:
-            return set(_submodules(package))
+            names = set(_submodules(package))
+            return {name for name in names if f"{package}.{name}" not in self._absent}
         others = {each.module.partition(".")[0] for one in self._sources for each in one.imports}
-        return {_GIN, *sys.builtin_module_names, *others, *_top_level(), *_here()}
+        there = {name for name in others if name in sys.modules or importlib.util.find_spec(name)}
+        return {_GIN, *sys.builtin_module_names, *there, *_top_level(), *_here()} - self._absent
 
 
 def _submodules(package: str) -> list[str]:

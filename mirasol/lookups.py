@@ -14,7 +14,7 @@ from mirasol.data.media_cache.cache import FILL
 from mirasol.experiment import EvaluationPlan, TrainingData
 from mirasol.findings import Finding, where_defined
 from mirasol.gin_files import closest_file, closest_folder, data_file, shipped_folder
-from mirasol.named import FileName, FolderName
+from mirasol.named import CacheFolder, FileName, FolderName
 from mirasol.spelling import hint
 from mirasol.value_types import parameter_types
 from mirasol.wiring import Part, Wiring
@@ -36,6 +36,14 @@ class Lookup:
     absent: Callable[[str], str]
 
 
+def _is_folder(name: str) -> bool:
+    return Path(name).expanduser().is_dir()
+
+
+def _no_folder(name: str) -> str:
+    return f"there is no folder {name!r}{hint(closest_folder(name))}"
+
+
 LOOKUPS: dict[Any, Lookup] = {
     FileName: Lookup(
         lambda name: data_file(name) is not None,
@@ -44,11 +52,11 @@ LOOKUPS: dict[Any, Lookup] = {
             f"{hint(closest_file(name))}"
         ),
     ),
-    FolderName: Lookup(
-        lambda name: Path(name).expanduser().is_dir(),
+    FolderName: Lookup(_is_folder, _no_folder),
+    CacheFolder: Lookup(
+        _is_folder,
         lambda name: (
-            f"there is no folder {name!r}{hint(closest_folder(name))}; a cache is filled first, "
-            f"with the same gin files: {FILL}"
+            f"{_no_folder(name)}; a cache is filled first, with the same gin files: {FILL}"
         ),
     ),
 }
@@ -75,21 +83,40 @@ def missing_files(wiring: Wiring, bound: Bound) -> Iterator[tuple[Part, Finding]
 def missing_tasks(wiring: Wiring, bound: Bound, given: Given) -> Iterator[Finding]:
     """Yields a finding for each task that there is not, and each split that a task has not."""
     for part in wiring.objects():
-        target = part.reference.target
-        if target is Stage:
-            task = given(part, "task")
-            if type(task) is str and (unknown := task_names.unknown_task(task)):
-                yield Finding(bound.written(wiring, part, "task"), unknown)
-        elif target is TrainingData:
-            stages = [each for each in _several(given(part, "stages")) if isinstance(each, Stage)]
-            tasks = [stage.task for stage in stages]
-            yield from _missing_splits(wiring, bound, part, tasks, given(part, "split"))
-        elif target is EvaluationPlan:
-            tasks = _several(given(part, "tasks"))
-            for task in filter(task_names.unknown_task, tasks):
-                place = bound.written(wiring, part, "tasks")
-                yield Finding(place, task_names.unknown_task(task))
-            yield from _missing_splits(wiring, bound, part, tasks, given(part, "split"))
+        if find := _TASKS.get(part.reference.target):
+            yield from find(wiring, bound, part, given)
+
+
+def _of_stage(wiring: Wiring, bound: Bound, part: Part, given: Given) -> Iterator[Finding]:
+    task = given(part, "task")
+    if type(task) is str:
+        yield from _unknown_tasks(bound.written(wiring, part, "task"), [task])
+
+
+def _of_training(wiring: Wiring, bound: Bound, part: Part, given: Given) -> Iterator[Finding]:
+    stages = [each for each in _several(given(part, "stages")) if isinstance(each, Stage)]
+    tasks = [stage.task for stage in stages]
+    yield from _missing_splits(wiring, bound, part, tasks, given(part, "split"))
+
+
+def _of_evaluation(wiring: Wiring, bound: Bound, part: Part, given: Given) -> Iterator[Finding]:
+    tasks = _several(given(part, "tasks"))
+    yield from _unknown_tasks(bound.written(wiring, part, "tasks"), tasks)
+    yield from _missing_splits(wiring, bound, part, tasks, given(part, "split"))
+
+
+# Class -> what finds the tasks and splits that it names and that there are not.
+_TASKS: dict[Callable[..., Any], Callable[[Wiring, Bound, Part, Given], Iterator[Finding]]] = {
+    Stage: _of_stage,
+    TrainingData: _of_training,
+    EvaluationPlan: _of_evaluation,
+}
+
+
+def _unknown_tasks(place: str, tasks: Sequence[str]) -> Iterator[Finding]:
+    for task in tasks:
+        if unknown := task_names.unknown_task(task):
+            yield Finding(place, unknown)
 
 
 def _missing_splits(

@@ -1,6 +1,7 @@
 """Parts put together without memory or arithmetic, to learn whether they fit.
 
-    the whole experiment   a batch of each stage's sizes through the model, on torch's meta device
+    the whole experiment   a batch of each stage's sizes, of at most three chunks, through the
+                           model, on torch's meta device
     where it is not whole  what of it can be tried by itself: the vocabulary with the decoder, the
                            optimizer, the Combiner with what the encoders make
 
@@ -37,7 +38,7 @@ def without_batch(parts: Sequence[Any]) -> Iterator[Attempt]:
     """Yields what can be tried with the parts that there are, whatever else is missing."""
     vocabularies = [*_of(Vocabulary, parts), *(each.vocabulary for each in _of(Converter, parts))]
     for decoder in _of(TextDecoder, parts):
-        for vocabulary in dict.fromkeys(vocabularies):
+        for vocabulary in {id(each): each for each in vocabularies}.values():
             yield functools.partial(require_room, vocabulary, decoder)
     for optimizer in _of(Optimizer, parts):
         yield functools.partial(try_optimizer, optimizer)
@@ -72,21 +73,35 @@ def try_optimizer(optimizer: Optimizer) -> None:
 def try_combiner(
     combiner: Combiner, video: VideoEncoder | TubeVideoEncoder, audio: AudioEncoder
 ) -> None:
-    """Runs the Combiner on the tokens of one chunk."""
+    """Runs the Combiner on the tokens of one chunk.
+
+    Raises:
+      ValueError: they do not fit.
+    """
     tokens = video.tokens + audio.tokens
     tokens_BTND = torch.zeros((1, 1, tokens, video.out.out_features), device="meta")
-    combiner(tokens_BTND, torch.ones((1, 1, tokens), dtype=torch.bool, device="meta"))
+    try:
+        combiner(tokens_BTND, torch.ones((1, 1, tokens), dtype=torch.bool, device="meta"))
+    except RuntimeError as error:
+        raise ValueError(
+            f"{type(combiner).__name__}: does not fit {tokens} tokens of width "
+            f"{video.out.out_features} from the encoders: {error}"
+        ) from error
 
 
 def try_batches(
     model: Mirasol, stages: Sequence[Stage], shape: ExampleShape, batch_size: int
 ) -> None:
-    """Runs a batch of each stage's sizes through a model on the meta device, of a few chunks."""
+    """Runs a batch of each stage's sizes, of at most three chunks, through a model on "meta".
+
+    Raises:
+      ValueError: the parts of the model do not fit each other or the batch.
+    """
     for stage in stages:
         sizes = stage.shape(shape)
         few = dataclasses.replace(sizes, chunks=min(sizes.chunks, _CHUNKS))
         try:
-            model(empty_batch(few, stage.size(batch_size), "meta"))
+            model(empty_batch(few, stage.examples(batch_size, shape), "meta"))
         except RuntimeError as error:
             raise ValueError(
                 f"the parts of the model do not fit each other or a batch of {stage.task!r}: "

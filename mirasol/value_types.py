@@ -68,7 +68,7 @@ def parameter_types(target: Callable[..., Any]) -> Mapping[str, Any]:
     """Returns the annotated parameters; none where the annotations cannot be evaluated."""
     try:
         found = inspect.signature(target, eval_str=True).parameters.values()
-    except (NameError, ValueError):  # A name for type checkers alone; a built-in one.
+    except Exception:  # Annotations are somebody's code.
         return {}
     return {item.name: item.annotation for item in found if item.annotation is not item.empty}
 
@@ -148,7 +148,7 @@ def _made(target: Callable[..., Any]) -> type | None:
         return target
     try:
         found = inspect.signature(target, eval_str=True).return_annotation
-    except (NameError, ValueError):
+    except Exception:  # Annotations are somebody's code.
         return None
     if typing.get_origin(found) is Annotated:
         found = _inner(found)[0]

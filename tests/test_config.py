@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mirasol import config
-from mirasol.gin_files import find, run_name, shipped_folder
+from mirasol.gin_files import closest_file, closest_folder, find, run_name, shipped_folder
 
 # A small house of parts, so that these tests need neither torch nor the real ones.
 
@@ -282,6 +282,23 @@ def test_a_bug_in_an_imported_module_keeps_its_traceback():
         sys.path.remove(".")
 
 
+def test_missing_modules_of_similar_names_do_not_recommend_each_other():
+    imports = "import toy\nimport my_encoder\nimport my_decoder"
+    write(run=changed(RUN, "import toy", imports))
+    assert refusal().splitlines() == [
+        "run.gin line 4: no module 'my_encoder'",
+        "run.gin line 5: no module 'my_decoder'",
+    ]
+
+
+def test_a_module_that_another_line_imports_is_offered(monkeypatch):
+    monkeypatch.syspath_prepend("elsewhere")
+    Path("elsewhere").mkdir()
+    Path("elsewhere/my_decoder.py").write_text("")
+    write(run=changed(RUN, "import toy", "import toy\nimport my_decoderr\nimport my_decoder"))
+    assert refusal() == "run.gin line 4: no module 'my_decoderr'; did you mean 'my_decoder'?"
+
+
 def test_an_overlay_alone_is_no_experiment():
     write(overlay="STEPS = 5\n")
     assert "binds Root" in refusal("overlay.gin")
@@ -292,6 +309,15 @@ def test_files_are_found_from_here_and_then_in_the_shipped_folder():
     assert find("overlays/tiny.gin") == shipped_folder() / "overlays/tiny.gin"
     with pytest.raises(ValueError, match=r"did you mean 'overlays/tiny\.gin'"):
         find("overlays/tyny.gin")
+
+
+def test_a_name_that_begins_at_home_or_is_not_normal_has_a_nearest(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    Path("cache").mkdir()
+    Path("pieces.txt").write_text("")
+    assert closest_folder("~/cahe") == str(tmp_path / "cache")
+    assert closest_file("~/peices.txt") == str(tmp_path / "pieces.txt")
+    assert closest_folder(".//cahe/") == "cache"
 
 
 def test_a_run_is_named_after_its_file_not_after_an_overlay():

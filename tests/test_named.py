@@ -12,7 +12,9 @@ from mirasol.data.media_cache.cache import MediaCache
 from mirasol.data.vocabulary import SentencePieceVocabulary
 from mirasol.experiment import Experiment
 from mirasol.gin_files import shipped_folder
+from mirasol.lookups import LOOKUPS
 from mirasol.models.beam import Beam
+from mirasol.named import CacheFolder, FolderName
 from mirasol.value_types import parameter_types
 
 # Any text will do for these.
@@ -65,3 +67,16 @@ def test_a_text_is_free_or_named():
         if plain_texts(annotation)
     }
     assert texts == FREE
+
+
+def test_only_the_folder_of_a_cache_is_said_to_be_filled(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "kept").mkdir()
+    general = "there is no folder 'kepd'; did you mean 'kept'?"
+    assert LOOKUPS[FolderName].absent("kepd") == general
+    said = LOOKUPS[CacheFolder].absent("kepd")
+    assert said.startswith(f"{general}; a cache is filled first")
+    assert "tools/cache_media.py" in said
+    for lookup in (LOOKUPS[FolderName], LOOKUPS[CacheFolder]):
+        assert lookup.is_there("kept")
+        assert not lookup.is_there("kepd")

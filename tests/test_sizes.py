@@ -51,6 +51,22 @@ def test_every_part_with_heads_and_a_width_wants_them_to_divide(file):
             found.reference.target(**values | own_parts(part))
 
 
+def test_what_somebody_else_wrote_may_mean_other_things_by_these_names(monkeypatch, tmp_path):
+    (tmp_path / "own_parts.py").write_text(
+        "class Pool:\n    def __init__(self, *, width, heads):\n        pass\n"
+    )
+    (tmp_path / "own.gin").write_text(
+        "from __gin__ import dynamic_registration\n"
+        "import own_parts\nfrom mirasol.models import mirasol3b\n"
+        "mirasol3b.Mirasol.combiner = @own_parts.Pool()\n"
+        "own_parts.Pool:\n    width = 96\n    heads = 7\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    wiring, bound = wired(str(tmp_path / "own.gin"))
+    assert "Pool" in [part.title for part in wiring.objects()]
+    assert list(indivisible(wiring, bound)) == []
+
+
 def own_parts(part):
     """Returns what of a part's values is a part itself."""
     if part.reference.target is encoders.TubeVideoEncoder:

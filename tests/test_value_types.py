@@ -13,7 +13,7 @@ from mirasol.experiment import Trainer
 from mirasol.models.mirasol3b import Mirasol
 from mirasol.named import TaskName
 from mirasol.training.optimizers import AdamW, Optimizer
-from mirasol.value_types import phrase, takes
+from mirasol.value_types import parameter_types, phrase, takes
 from mirasol.wiring import Reference
 
 
@@ -112,6 +112,16 @@ def test_a_value_of_the_type_is_taken(annotation, value):
 @pytest.mark.parametrize(("annotation", "value"), REFUSED)
 def test_a_value_of_another_type_is_refused(annotation, value):
     assert not takes(annotation, value)
+
+
+@pytest.mark.parametrize("text", ["Missing", "math.missing", "3 + 'a'", "int["])
+def test_annotations_that_cannot_be_evaluated_let_everything_pass(text):
+    def own(value):
+        return value
+
+    own.__annotations__ = {"value": text, "return": text}
+    assert parameter_types(own) == {}
+    assert takes(int, Reference((), "own", own, True))
 
 
 def test_types_in_phrase():

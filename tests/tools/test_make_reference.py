@@ -9,6 +9,7 @@ import sys
 
 import make_reference
 import pytest
+from reference import shipped
 from reference.gin_page import gin_page
 from reference.index import Index
 from reference.markdown import anchor
@@ -86,6 +87,24 @@ def test_an_argument_without_a_meaning_is_an_error(sources, monkeypatch):
     monkeypatch.setitem(sources.configurables, path, weights)
     with pytest.raises(ValueError, match=r"what these mean: .*LossWeights\.text$"):
         Index(sources, [])
+
+
+@pytest.mark.parametrize("docstring", ["One step's tensors.", "One.\n\nTwo."])
+def test_a_lost_legend_is_an_error(sources, monkeypatch, docstring):
+    monkeypatch.setattr(sources.find("mirasol.batch").docstring, "value", docstring)
+    with pytest.raises(ValueError, match=r"third paragraph of mirasol\.batch's docstring"):
+        Index(sources, []).legend()
+
+
+def test_a_file_says_first_what_it_is_for(monkeypatch, tmp_path):
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path)
+    (tmp_path / "x.gin").write_text("# What it is\n# for. More.\nA = 1")  # No blank line.
+    (file,) = gin_files()
+    assert file.purpose == "What it is for"
+    for text in ("A = 1", "A = 1\n\n# Too late.\n", "# No sentence\n\nA = 1\n", ""):
+        (tmp_path / "x.gin").write_text(text)
+        with pytest.raises(ValueError, match=r"x\.gin does not begin with a comment"):
+            gin_files()
 
 
 def test_a_page_without_marks_is_an_error(sources):

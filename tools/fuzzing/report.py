@@ -93,7 +93,7 @@ def counts(verdicts: Sequence[Verdict]) -> dict[str, float]:
     """Returns how many slips there were, how many of each outcome, and the share told right."""
     found = collections.Counter(each.outcome for each in verdicts)
     outcomes = {outcome: found[outcome] for outcome in OUTCOMES}
-    return {"mutants": len(verdicts)} | outcomes | {"right name first": share_right(verdicts)}
+    return {"slips": len(verdicts)} | outcomes | {"right name first": share_right(verdicts)}
 
 
 def _table(title: str, groups: Sequence[tuple[str, list[Verdict]]]) -> str:

@@ -98,10 +98,17 @@ class Index:
         return dict(sorted({name: value for each in found for name, value in each.items()}.items()))
 
     def legend(self) -> str:
-        """Returns the table of dimension letters."""
+        """Returns the table of dimension letters.
+
+        Raises:
+          ValueError: the docstring that holds it has no third paragraph.
+        """
         docstring = self._sources.find(_LEGEND).docstring
-        assert docstring is not None
-        return docstring.value.partition("\n\n")[2].partition("\n\n")[2]
+        paragraphs = docstring.value if docstring else ""
+        legend = paragraphs.partition("\n\n")[2].partition("\n\n")[2]
+        if not legend:
+            raise ValueError(f"the third paragraph of {_LEGEND}'s docstring is to be the legend")
+        return legend
 
     def _note(self, file: GinFile, named: Named) -> None:
         path = self.resolved(named)

@@ -84,10 +84,10 @@ def _read(name: str) -> GinFile:
 
 def _purpose(name: str, text: str) -> str:
     """Returns the first sentence of the comment that a file begins with."""
-    lines = [line.removeprefix("#").strip() for line in text.splitlines()]
-    header = " ".join(lines[: lines.index("")])
-    found = _FIRST_SENTENCE.match(header)
-    if not text.startswith("#") or not found:
+    header = text.partition("\n\n")[0] if text.startswith("#") else ""
+    lines = [line.removeprefix("#").strip() for line in header.splitlines()]
+    found = _FIRST_SENTENCE.match(" ".join(lines))
+    if not found:
         raise ValueError(f"gin/{name} does not begin with a comment that says what it is")
     return found[1]
 

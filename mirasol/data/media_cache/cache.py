@@ -17,7 +17,7 @@ from mirasol.data.media import MediaError
 from mirasol.data.media_cache.entries import Clip, read_entry, write_entry, write_whole
 from mirasol.data.media_cache.settings import Settings, clip_name, differences, settings_name
 from mirasol.data.references import ClipReference
-from mirasol.named import FolderName
+from mirasol.named import CacheFolder
 
 FILL = "python tools/cache_media.py --gin_file=..."
 
@@ -78,7 +78,7 @@ class MediaCache(ClipSource):
         error, since training would go on at a fraction of its speed and nobody would know why.
     """
 
-    def __init__(self, folder: FolderName, decode_missing: bool = False) -> None:
+    def __init__(self, folder: CacheFolder, decode_missing: bool = False) -> None:
         self.folder = Path(folder).expanduser().absolute()
         self.decode_missing = decode_missing
 
