@@ -6,6 +6,8 @@ import dataclasses
 import inspect
 import linecache
 import re
+import sysconfig
+import traceback
 from collections.abc import Iterable
 from typing import Any
 
@@ -36,6 +38,19 @@ class ExperimentError(ValueError):
     def __init__(self, findings: Iterable[Finding]):
         self.findings = tuple(dict.fromkeys(findings))
         super().__init__("\n".join(map(str, self.findings)))
+
+
+def fault(error: Exception) -> str:
+    """Returns an error in somebody's code in words: its type, what it says, the line it is in."""
+    if isinstance(error, SyntaxError):  # Of a file that was not run: its own line says nothing.
+        said, file, line = error.msg, error.filename, error.lineno
+    else:
+        frames = traceback.extract_tb(error.__traceback__)
+        installed = sysconfig.get_path("purelib")  # Torch's own lines help nobody.
+        own = [frame for frame in frames if not frame.filename.startswith(installed)]
+        *_, last = own or frames
+        said, file, line = str(error), last.filename, last.lineno
+    return f"{type(error).__name__}: {said} ({file} line {line})"
 
 
 def where_defined(target: Any) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mirasol.findings import Finding
+from mirasol.findings import Finding, fault
 from mirasol.gin_syntax import Import
 from mirasol.spelling import closest, hint
 from mirasol.statements import Source
@@ -61,12 +61,20 @@ class Imports:
         try:
             module = importlib.import_module(item.module)
         except ModuleNotFoundError as error:
-            if not f"{item.module}.".startswith(f"{error.name}."):
-                raise  # A module that is there imports one that is not.
-            return self._missing(item, str(error.name), source)
+            if f"{item.module}.".startswith(f"{error.name}."):
+                return self._missing(item, str(error.name), source)
+            return self._faulty(item, error, source)  # It is there, and imports one that is not.
+        except Exception as error:  # It is somebody's code.
+            return self._faulty(item, error, source)
         if not item.is_from and not item.alias:
             module = sys.modules[item.module.partition(".")[0]]
         return module, item.name
+
+    def _faulty(self, item: Import, error: Exception, source: Source) -> tuple[Any, str]:
+        said = f"module {item.module!r} cannot be imported: {fault(error)}"
+        self.findings.append(Finding(source.place(item.line), said))
+        self.lost = True
+        return UNKNOWN, item.name
 
     def _missing(self, item: Import, missing: str, source: Source) -> tuple[Any, str]:
         self._absent.add(missing)

@@ -18,7 +18,7 @@ import torch
 from mirasol import lookups, rehearsal, sizes
 from mirasol.bound import Bound
 from mirasol.experiment import Experiment
-from mirasol.findings import Finding
+from mirasol.findings import Finding, fault
 from mirasol.loose_ends import lacking
 from mirasol.refusals import Refusal, refusal, told
 from mirasol.wiring import (
@@ -88,6 +88,8 @@ class Trial:
                 attempt()
             except _REFUSALS as error:
                 self._find(str(error))
+            except Exception as error:  # A part may be somebody's code.
+                self._find(fault(error))
         return [*self.findings, *told(self.refusals)]
 
     def _attempts(self, root: Callable[..., Any], parts: list[Any]) -> Iterator[rehearsal.Attempt]:
@@ -150,9 +152,10 @@ class Trial:
         try:
             with torch.device("meta"):
                 return part.reference.target(**values)
-        except _REFUSALS as error:
+        except Exception as error:  # Also somebody's code may be wrong.
+            said = str(error) if isinstance(error, _REFUSALS) else fault(error)
             if not self._holds_misfit(part):  # Or it would say the same once more.
-                self.refusals.append(refusal(self._wiring, self._bound, part, str(error)))
+                self.refusals.append(refusal(self._wiring, self._bound, part, said))
             return _FAILED
 
     def _holds_misfit(self, part: Part) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 
 import pytest
 
@@ -72,3 +73,32 @@ def test_a_stage_is_tried_with_its_own_examples_and_few_chunks(stage, chunks, ex
     rehearsal.try_batches(tried.append, [stage], shape, batch_size=2)
     (batch,) = tried
     assert batch.video_BTFHWC.shape[:2] == (examples, chunks)
+
+
+FAULTS = {
+    "in the module": ("tokens = [", "module 'own_combiner' cannot be imported: SyntaxError: "),
+    "in its imports": ("import torchvisoin", "No module named 'torchvisoin'"),
+    "in building": ("", "Pool: NameError: name 'wdth' is not defined"),
+    "in running": ("", "AttributeError: 'Pool' object has no attribute 'gone'"),
+}
+METHODS = {
+    "in building": "    def __init__(self, **own):\n        super().__init__(**own, a=wdth)\n",
+    "in running": "    def forward(self, tokens_BTND, valid_BTN):\n        return self.gone\n",
+}
+
+
+@pytest.mark.parametrize("where", FAULTS)
+def test_a_fault_in_somebodys_code_is_a_finding_with_its_line(monkeypatch, tmp_path, where):
+    first, said = FAULTS[where]
+    head = OWN.partition("    def")[0]
+    (tmp_path / "own_combiner.py").write_text(first + head + METHODS.get(where, "    pass\n"))
+    (tmp_path / "own.gin").write_text(OWN_GIN)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "own_combiner", raising=False)
+    with pytest.raises(ExperimentError) as caught:
+        config.check(["runs/av_shapes_tiny.gin", str(tmp_path / "own.gin")], ["SEED = -1"])
+    sys.modules.pop("own_combiner", None)
+    told = [each.message for each in caught.value.findings]
+    (message,) = [each for each in told if said in each]
+    assert f"{tmp_path / 'own_combiner.py'} line " in message
+    assert any("Trainer.seed is -1" in each for each in told)  # It hides nothing else.
