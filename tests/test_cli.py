@@ -3,9 +3,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import resource
 import subprocess
 import sys
-import time
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -341,18 +341,20 @@ def test_help_names_every_command_and_flag(capsys):
     assert main([]) == 2
 
 
-def best_of_three(*command: str) -> float:
+def processor_seconds(*command: str) -> float:
+    """Returns the least of three: what a command takes of a core, however busy the machine is."""
     times = []
     for _ in range(3):
-        start = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run([sys.executable, *command], check=True, stdout=subprocess.DEVNULL)
-        times.append(time.perf_counter() - start)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
     return min(times)
 
 
 @pytest.mark.parametrize("command", [("-c", "import mirasol"), ("-m", "mirasol", "--help")])
 def test_help_and_import_take_under_a_second(command):
-    assert best_of_three(*command) < 1.0
+    assert processor_seconds(*command) < 1.0
 
 
 def test_help_imports_nothing_heavy():
