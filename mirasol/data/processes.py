@@ -1,6 +1,5 @@
 """Processes that read data, forked from one that has imported what they need.
 
-
     training process ---- asks ----> server: seqio, TensorFlow, torch imported, nothing else done
          |                              | fork
          +------- talks to -------------+--> task service, data workers
