@@ -50,12 +50,22 @@ def test_registering_reads_nothing_and_knows_the_splits(service):
         assert set(info.num_clips.values()) == {None}
 
 
-def test_the_data_of_a_split_are_known_once_it_is_read(service):
-    service.prepare("msrvtt_qa", "reported")
-    ((name, found),) = service.identity("msrvtt_qa", "reported").items()
+def test_the_data_of_a_split_are_the_same_before_and_after_it_is_read(root):
+    with TaskService() as service:  # Of its own: nothing has been read.
+        before = service.identity("msrvtt_qa", "reported")
+        service.prepare("msrvtt_qa", "reported")
+        assert service.identity("msrvtt_qa", "reported") == before
+    ((name, found),) = before.items()
     assert name == "msrvtt_qa/reported"
     assert found["files"]
     assert found["rows"] == found["with_media"] + found["without_media"] > 0
+
+
+def test_data_that_are_gone_have_no_rows(root, monkeypatch, tmp_path):
+    monkeypatch.setenv("MIRASOL_DATA", str(tmp_path))
+    with TaskService() as service:
+        (found,) = service.identity("msrvtt_qa", "reported").values()
+    assert found == {"files": {}, "rows": None, "with_media": None, "without_media": None}
 
 
 def test_the_suite_asks_every_question_of_the_reported_splits(root):

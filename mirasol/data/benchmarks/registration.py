@@ -5,6 +5,8 @@ Beside its metrics every task has `coverage`, so that a score says how much of t
 
 from __future__ import annotations
 
+import collections
+import contextlib
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,7 +14,8 @@ from typing import Any
 
 from mirasol.data import identity
 from mirasol.data.benchmarks.benchmark import Benchmark
-from mirasol.data.benchmarks.reading import SplitReader
+from mirasol.data.benchmarks.problems import AnnotationError, Policy
+from mirasol.data.benchmarks.reading import MissingMediaError, SplitReader
 from mirasol.data.benchmarks.report import Report
 from mirasol.data.references import ClipReference
 from mirasol.data.source import import_seqio, reference_dataset, reference_features
@@ -108,15 +111,28 @@ def class_names(name: str) -> list[str] | None:
 
 
 def _identity(benchmark: Benchmark, split: str) -> identity.Identity:
-    """Returns what a split is, see identity.py; its rows are counted once it has been read."""
+    """Returns what a split is, see identity.py; rows of sets of any length are not counted."""
     split = benchmark.real_split(split)
     patterns = [name for names in benchmark.files[split] for name in names.split("|")]
     files = {path for pattern in patterns for path in benchmark.folder.glob(pattern)}
-    report = _reports.get((benchmark.name, split))
+    report = _reports.get((benchmark.name, split)) or _counted(benchmark, split)
     if report is None:
         return identity.identity(files)
     found = report.rows - report.bad_rows - report.missing
     return identity.identity(files, report.rows, found, report.missing)
+
+
+def _counted(benchmark: Benchmark, split: str) -> Report | None:
+    """Reads a split for its numbers alone; None for a set of any length, and for absent files."""
+    if not benchmark.grouped:
+        return None
+    try:
+        reader = SplitReader(benchmark, split, Policy.SKIP)
+    except AnnotationError:
+        return None
+    with contextlib.suppress(MissingMediaError):
+        collections.deque(reader, maxlen=0)
+    return reader.report
 
 
 def _report(name: str, split: str) -> Report:
