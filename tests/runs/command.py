@@ -50,12 +50,8 @@ def start(*arguments: str, data: Path, cwd: Path) -> subprocess.Popen:
     )
 
 
-def lines(workdir: Path) -> list[dict]:
-    """The metrics file, without what depends on the clock."""
-    path = workdir / "metrics.jsonl"
+def lines(workdir: Path, name: str = "metrics.jsonl") -> list[dict]:
+    """The whole lines of a file of the run."""
+    path = workdir / name
     text = path.read_text() if path.exists() else ""
-    whole = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
-    return [
-        {name: value for name, value in json.loads(line).items() if name != "examples_per_s"}
-        for line in whole
-    ]
+    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
