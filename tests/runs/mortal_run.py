@@ -1,12 +1,11 @@
 """A run that is killed, or stopped by a signal, again and again; run as a script by test_mortal.py.
 
-    python mortal_run.py kills FOLDER COUNT STEPS SEED
-    python mortal_run.py stops FOLDER COUNT STEPS SEED
+    python mortal_run.py FOLDER KILLS STOPS STEPS SEED
 
-FOLDER gets `unbroken`, unless it is there, and `kills` or `stops`, workdirs of one experiment, and
-`kills.jsonl` or `stops.jsonl`, a line about each life of the second run. With `kills` every second
-life ends in a save, the others at any moment. With `stops` each life gets a SIGTERM in one of the
-phases in turn.
+FOLDER gets `unbroken` and `mortal`, two workdirs of one experiment, and `lives.jsonl`, a line about
+each life of the second one that did not come to its end. Of the first KILLS lives every second ends
+in a save, the others at any moment; each of the next STOPS gets a SIGTERM in one of the phases in
+turn.
 
 Each life is a fork that runs the command `train`, so that the imports are paid for once. The script
 itself never touches a tensor: threads do not survive a fork.
@@ -26,11 +25,13 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-# The command's own imports, so that no life has to make them.
+# The command's own imports, so that no life has to make them; dynamo comes with the meta device.
 import tensorboardX  # noqa: F401
+import torch._dynamo
+import torch._refs  # noqa: F401
 import tqdm  # noqa: F401
 
-from mirasol import config  # noqa: F401
+from mirasol import config, trial  # noqa: F401
 from mirasol.__main__ import main as command
 from mirasol.checkpoint.manager import CheckpointManager
 from mirasol.commands import dispatch  # noqa: F401
@@ -71,10 +72,9 @@ EARLIEST_CALL = {"training": 3}
 
 @dataclasses.dataclass
 class Runner:
-    """Starts lives of runs below `root`, of which the one called `name` is to die."""
+    """Starts lives of the two runs below `root`."""
 
     root: Path
-    name: str
     steps: int
 
     def live(self, name: str, prepare: Callable[[], None] = lambda: None) -> int:
@@ -107,19 +107,25 @@ class Runner:
 
     def complete(self) -> list[int]:
         """Returns the steps of the mortal run's complete checkpoints."""
-        return CheckpointManager(self.root / self.name / "checkpoints").steps()
+        return CheckpointManager(self.root / "mortal" / "checkpoints").steps()
 
     def drafts(self) -> set[str]:
         """Returns the folders of saves, not of removals, that are not complete."""
-        folder = self.root / self.name / "checkpoints"
+        folder = self.root / "mortal" / "checkpoints"
         return {path.name for path in folder.glob("*.incomplete-*") if _is_draft(path)}
 
     def lines(self) -> int:
-        path = self.root / self.name / METRICS
+        """Returns how many lines the log has."""
+        path = self.root / "mortal" / METRICS
         return path.read_bytes().count(b"\n") if path.exists() else 0
 
+    def saved(self) -> list[int]:
+        """Returns the steps that the last life reported as saved."""
+        return [int(line[-8:]) for line in self.told().splitlines() if "Saved /" in line]
+
     def told(self) -> str:
-        return (self.root / f"{self.name}.log").read_text(errors="replace")
+        """Returns what the last life wrote on its terminal."""
+        return (self.root / "mortal.log").read_text(errors="replace")
 
 
 def _is_draft(path: Path) -> bool:
@@ -132,7 +138,7 @@ def _is_draft(path: Path) -> bool:
 def kill_once(runner: Runner, in_save: bool, chance: random.Random) -> dict:
     """Kills one life, in a save or at any moment of it."""
     old, lines = runner.drafts(), runner.lines()
-    pid = runner.live(runner.name)
+    pid = runner.live("mortal")
     wanted = chance.randrange(5)  # New lines of the log; 0: while it starts.
     began_s = time.monotonic()
     while os.waitpid(pid, os.WNOHANG) == (0, 0):
@@ -151,7 +157,7 @@ def kill_once(runner: Runner, in_save: bool, chance: random.Random) -> dict:
     after = runner.complete()
     return {
         "in_save": bool(runner.drafts() - old),
-        "told": [int(line[-8:]) for line in runner.told().splitlines() if "Saved /" in line],
+        "told": runner.saved(),
         "before": before,
         "after": after,
         "began_at": began_at(runner),
@@ -170,7 +176,7 @@ def stop_once(runner: Runner, phase: str, chance: random.Random) -> dict:
     note.unlink(missing_ok=True)
     module, name = chance.choice(PHASES[phase])
     call = EARLIEST_CALL.get(phase, 1) + (chance.randrange(3) if phase == "training" else 0)
-    pid = runner.live(runner.name, lambda: signal_in(module, name, call, note))
+    pid = runner.live("mortal", lambda: signal_in(module, name, call, note))
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     ended_s = time.monotonic()
     noted = json.loads(note.read_text()) if note.exists() else None
@@ -183,7 +189,8 @@ def stop_once(runner: Runner, phase: str, chance: random.Random) -> dict:
         "code": code,
         "seconds": ended_s - noted["sent_s"],
         "steps_done": noted["steps_done"],
-        "began_at": began_at(runner) or 0,
+        "began_at": began_at(runner),
+        "told": runner.saved(),
         "after": runner.complete(),
         "said": runner.told().rstrip().splitlines()[-1],
     }
@@ -224,21 +231,19 @@ def signal_in(module: str, name: str, call: int, note: Path) -> None:
     wrap(module, name, send)
 
 
-def main(mode: str, root: Path, count: int, steps: int, seed: int) -> None:
-    runner, chance = Runner(root, mode, steps), random.Random(seed)
+def main(root: Path, kills: int, stops: int, steps: int, seed: int) -> None:
+    runner, chance = Runner(root, steps), random.Random(seed)
     (root / "run.gin").write_text(RUN)
-    if not (root / "unbroken").exists():
-        runner.live_out("unbroken")
-    with (root / f"{mode}.jsonl").open("w") as lives:
-        for number in range(count):
-            if mode == "kills":
-                life = kill_once(runner, number % 2 == 0, chance)
-            else:
-                life = stop_once(runner, list(PHASES)[number % len(PHASES)], chance)
+    runner.live_out("unbroken")
+    with (root / "lives.jsonl").open("w", buffering=1) as lives:
+        for number in range(kills):
+            life = kill_once(runner, in_save=number % 2 == 0, chance=chance)
             lives.write(json.dumps(life) + "\n")
-            lives.flush()
-    runner.live_out(mode)
+        for number in range(stops):
+            life = stop_once(runner, list(PHASES)[number % len(PHASES)], chance)
+            lives.write(json.dumps(life) + "\n")
+    runner.live_out("mortal")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), *map(int, sys.argv[3:]))
+    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))
