@@ -116,6 +116,7 @@ class TrainingRun:
         with stop.expendable():  # The workers start, which takes seconds.
             batches = self._batches()
             opened.callback(batches.close)
+            saving.prepare()
 
         def broken() -> int:
             run.broken_media.update(batches.account.files)

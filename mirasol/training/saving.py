@@ -47,6 +47,10 @@ class Saving(Hook):
         self.saved = run.step
         self.since_s = time.monotonic()
 
+    def prepare(self) -> None:
+        """Takes the memory for the copies, while the run has other things to wait for."""
+        self.checkpoints.reserve(self.state())
+
     def after_step(self, step: int, clips: int, values: Mapping[str, torch.Tensor]) -> None:
         """Saves when the step is due."""
         self.checkpoints.check_error()

@@ -91,6 +91,19 @@ def test_copies_are_taken_into_the_same_memory():
     assert third["a"].dtype == torch.bfloat16
 
 
+def test_memory_may_be_taken_ahead(manager: CheckpointManager):
+    weight = torch.nn.Parameter(torch.ones(4, 3).T)
+    state = {"w": weight, "eight": torch.ones(2, dtype=torch.float8_e4m3fn), "step": 1}
+    manager.reserve(state)
+    places = {name: copy.data_ptr() for name, copy in manager._host_copy._copies.items()}
+    manager.save_async(1, state)
+    manager.wait_until_finished()
+    assert {n: c.data_ptr() for n, c in manager._host_copy._copies.items()} == places
+    read = manager.read(1)
+    assert torch.equal(read["w"], weight)
+    assert read["eight"].float().tolist() == [1.0, 1.0]
+
+
 def test_a_parameter_is_copied_without_its_gradient():
     parameter = torch.nn.Parameter(torch.ones(2))
     host = HostCopy()

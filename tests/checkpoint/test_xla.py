@@ -39,6 +39,7 @@ xla, manager = torch_xla.device(), CheckpointManager(sys.argv[1])
 first, second, host = build(0, xla), build(1, xla), build(2, torch.device("cpu"))
 step(*first, 0), step(*first, 1)
 before = compilations()
+manager.reserve(training_state(*first))
 for earlier in (0, 1):
     manager.save_async(earlier, {**training_state(*first), "step": earlier})
 manager.close()
