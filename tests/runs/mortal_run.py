@@ -48,7 +48,7 @@ PHASES = {
         ("tests.runs.made_up", "MadeUpTraining.__init__"),
     ],
     "compiling": [
-        ("mirasol.models.mirasol3b", "Mirasol.forward"),
+        ("mirasol.training.loop", "train_step"),
         ("torch.nn.utils", "clip_grad_norm_"),
     ],
     "training": [

@@ -79,7 +79,7 @@ def test_killed_and_stopped_in_each_phase(tmp_path: Path):
 
 @pytest.mark.slow
 def test_killed_a_hundred_times(tmp_path: Path):
-    lives = lives_of(tmp_path, kills=100, stops=0, steps=1200)
+    lives = lives_of(tmp_path, kills=100, stops=0, steps=500)
     check_nothing_lost(lives)
     check_same_end(tmp_path)
     in_save = sum(life["in_save"] for life in lives)
@@ -89,7 +89,7 @@ def test_killed_a_hundred_times(tmp_path: Path):
 
 @pytest.mark.slow
 def test_stopped_twenty_times_in_each_phase(tmp_path: Path):
-    lives = lives_of(tmp_path, kills=0, stops=100, steps=600)
+    lives = lives_of(tmp_path, kills=0, stops=100, steps=300)
     check_nothing_lost(lives)
     check_stops(lives)
     check_same_end(tmp_path)
