@@ -31,4 +31,5 @@ def _run(action: Callable[[], object]) -> None:
         try:
             action()
         except CheckpointException as error:
-            raise next(iter(error.failures.values()))[0] from None
+            failure = next(iter(error.failures.values()))[0]
+            raise failure from failure.__cause__
