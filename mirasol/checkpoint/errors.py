@@ -32,6 +32,7 @@ _ADVICE = {
 }
 # How tensorstore tells of a failed call, among its own words.
 _OF_TENSORSTORE = re.compile(r"(?:os_error_code='|OS error )(\d+)")
+_LOST = re.compile(r": (?:NOT_FOUND|DATA_LOSS):")  # In a save: what was there a moment ago.
 
 
 class CheckpointError(ValueError):
@@ -54,8 +55,7 @@ def disk_errors_told(folder: Path, needed_bytes: int, draft: Path | None = None)
     try:
         yield
     except (OSError, CheckpointError) as error:
-        vanished = errno.ENOENT if draft and not draft.exists() else None
-        code = _code(error) or vanished
+        code = _code(error)
         if code is None:
             raise
         advice = _ADVICE.get(code, "choose another --workdir").format(user=os.geteuid())
@@ -83,8 +83,9 @@ def _code(error: Exception) -> int | None:
     """Returns the number of the operating system's error behind `error`, None if none is."""
     if isinstance(error, OSError):
         return error.errno
-    found = _OF_TENSORSTORE.search(str(error))
-    return int(found[1]) if found else None
+    if found := _OF_TENSORSTORE.search(str(error)):
+        return int(found[1])
+    return errno.ENOENT if _LOST.search(str(error)) else None
 
 
 def _told(error: Exception, code: int) -> str:

@@ -1,4 +1,4 @@
-"""Whatever byte of a checkpoint is changed, cut off or lost: it is found, named, and never loaded."""
+"""Whatever byte of a checkpoint is changed or lost: that is found and named, and never loaded."""
 
 import random
 import shutil
