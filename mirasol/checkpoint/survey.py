@@ -59,11 +59,12 @@ def all_steps(place: Path, step: int | None = None) -> list[Path]:
     Raises:
       ValueError: there are none, or not this one; names the nearest.
     """
+    folders = _folders(place)
     if _is_checkpoint(place):
         if step is not None:
             raise ValueError(f"{place} is one checkpoint: leave out --step={step}")
-        return [place]
-    named = {_step(folder): folder for folder in _folders(place) if "." not in folder.name}
+        return folders
+    named = {_step(folder): folder for folder in folders if "." not in folder.name}
     if step is None:
         return [*named.values()]
     _require(step, place, list(named))

@@ -72,7 +72,9 @@ def _verify(places: Sequence[Path], step: int | None, form: str) -> int:
     from mirasol.checkpoint.survey import all_steps
     from mirasol.checkpoint.verification import verify
 
-    verdicts = [verify(folder) for folder in all_steps(places[0], step)]
+    read = [verify(folder) for folder in all_steps(places[0], step)]
+    # A run that goes on may have removed its oldest one in the meantime.
+    verdicts = [verdict for verdict in read if verdict.sound or verdict.folder.is_dir()]
     print_as(text.verdicts(verdicts), text.render_verdicts, form)
     return 0 if all(verdict.sound for verdict in verdicts) else 1
 
