@@ -31,5 +31,4 @@ def _run(action: Callable[[], object]) -> None:
         try:
             action()
         except CheckpointException as error:
-            failure = next(iter(error.failures.values()))[0]
-            raise failure from failure.__cause__
+            raise next(iter(error.failures.values()))[0] from None
