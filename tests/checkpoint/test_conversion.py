@@ -13,6 +13,7 @@ import transformers
 from safetensors import safe_open
 
 from mirasol import config
+from mirasol.checkpoint.conversion import gpt2, tower_sizes
 from mirasol.checkpoint.conversion.importing import read_weights
 from mirasol.checkpoint.conversion.kernels import inflated
 from mirasol.checkpoint.conversion.pictures import CLIP, HALF, IMAGENET
@@ -309,6 +310,30 @@ def test_the_account_names_every_tensor_of_theirs(tmp_path):
         names = [name.replace(".0.", ".*.").replace(".1.", ".*.") for name in file.keys()]  # noqa: SIM118
     assert all(name in account for name in names)
     assert "0 left" in account
+
+
+@pytest.mark.parametrize(
+    ("kind", "usual"),
+    [
+        ("ViT", tower_sizes.VIT),
+        ("CLIPVision", tower_sizes.CLIP),
+        ("SiglipVision", tower_sizes.SIGLIP),
+        ("Dinov2", tower_sizes.DINOV2),
+        ("VideoMAE", tower_sizes.VIDEOMAE),
+        ("AST", tower_sizes.AST),
+        ("GPT2", gpt2.USUAL),
+    ],
+)
+def test_where_config_is_silent_the_type_says_what_it_says_to_them(kind, usual):
+    theirs = getattr(transformers, f"{kind}Config")().to_dict()
+    # DINOv2 has a ratio in place of the hidden width, and AST one channel that it does not name.
+    silent = {"Dinov2": {"intermediate_size"}, "AST": {"num_channels", "image_size"}}.get(
+        kind, set()
+    )
+    assert usual.keys() - theirs.keys() <= silent
+    assert {name: theirs[name] for name in usual.keys() & theirs.keys()} == {
+        name: usual[name] for name in usual.keys() & theirs.keys()
+    }
 
 
 def test_t5_is_refused_with_what_does_not_fit(tmp_path):

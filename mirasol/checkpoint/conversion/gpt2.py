@@ -21,7 +21,8 @@ from mirasol.checkpoint.conversion.tower_sizes import (
     unknown_activation,
 )
 
-_USUAL = {
+# What GPT-2's own configuration says where config.json is silent.
+USUAL = {
     "vocab_size": 50257,
     "n_positions": 1024,
     "n_embd": 768,
@@ -46,7 +47,7 @@ class Gpt2:
     def convert(self, ledger: Ledger, config: Mapping[str, Any], request: Request) -> str:
         """Enters the decoder; returns the gin file that goes with it."""
         request.require_only(self.title, self.takes)
-        full = {**_USUAL, **config}
+        full = {**USUAL, **config}
         refuse(_misfits(full))
         root, D = ledger.weights.root("wte.weight"), full["n_embd"]
         for number in range(full["n_layer"]):

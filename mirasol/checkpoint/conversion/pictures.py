@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from mirasol.checkpoint.conversion.kernels import as_matrix, for_our_pixels, inflated
+from mirasol.checkpoint.conversion.kernels import Inflation, as_matrix, for_our_pixels, inflated
 from mirasol.checkpoint.conversion.ledger import How, Ledger
 from mirasol.checkpoint.conversion.overlay import vit_overlay
 from mirasol.checkpoint.conversion.position_tables import resampled, videomae_table
@@ -58,25 +58,31 @@ class PictureTower:
         sizes = tower_sizes(config, self.usual)
         root = ledger.weights.root(f"{self.names.kernel}.weight")
         tubelet_frames, chunk_frames = _frames(request)
-        kernel_name = f"{root}{self.names.kernel}"
-        p, D = sizes.patch, sizes.width
-        kernel_DCHW = ledger.weights.take(f"{kernel_name}.weight", D, 3, p, p)
-        kernel = inflated(kernel_DCHW, tubelet_frames, request.inflation or "average")
-        how: How = "inflated" if tubelet_frames > 1 else "folded"
-        bias = f"{kernel_name}.bias" if self.kernel_bias else ""
-        _put_kernel(ledger, kernel, bias, self.pixels, how, f"{kernel_name}.weight")
-        side = _side(request.image_size or sizes.config["image_size"], p)
+        self._put_kernel(ledger, root, sizes, tubelet_frames, request.inflation or "average")
+        side = _side(request.image_size or sizes.config["image_size"], sizes.patch)
         self._put_tables(ledger, root, sizes, side, chunk_frames // tubelet_frames)
         put_transformer(ledger, root, self.names, sizes)
-        tokens = len(ledger.tensors.get(f"{ledger.prefix}patches.first.tokens_ND", ()))
+        first = ledger.tensors.get(f"{ledger.prefix}patches.first.tokens_ND", ())
+        tubelet = (tubelet_frames, sizes.patch, sizes.patch)
         return vit_overlay(
             self.title,
             "video_encoder",
             sizes,
-            _macros(chunk_frames, side * p, (tubelet_frames, p, p)),
-            {"learned_positions": True, "class_tokens": tokens},
+            _macros(chunk_frames, side * sizes.patch, tubelet),
+            {"learned_positions": True, "class_tokens": len(first)},
             {"input_norm": bool(self.names.input_norm)},
         )
+
+    def _put_kernel(
+        self, ledger: Ledger, root: str, sizes: TowerSizes, frames: int, inflation: Inflation
+    ) -> None:
+        """Enters the kernel, as one of tubelets of so many frames."""
+        theirs, p = f"{root}{self.names.kernel}", sizes.patch
+        kernel_DCHW = ledger.weights.take(f"{theirs}.weight", sizes.width, 3, p, p)
+        kernel = inflated(kernel_DCHW, frames, inflation)
+        bias = f"{theirs}.bias" if self.kernel_bias else ""
+        how: How = "inflated" if frames > 1 else "folded"
+        _put_kernel(ledger, kernel, bias, self.pixels, how, f"{theirs}.weight")
 
     def _put_tables(
         self, ledger: Ledger, root: str, sizes: TowerSizes, side: int, times: int
