@@ -6,15 +6,18 @@ CRC-32C, which is verified whenever the chunk is read.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable
-from pathlib import Path
+import os
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import tensorstore as ts
 import torch
 
-from mirasol.checkpoint.manifest import CheckpointError
+from mirasol.checkpoint.errors import CheckpointError
+from mirasol.checkpoint.index import Index, index
+from mirasol.checkpoint.places import Place, place
 
 # torch dtype: (its name in zarr3, the dtype of equal width through which numpy sees its bits).
 _BITS = {
@@ -74,15 +77,24 @@ def box(offsets: Iterable[int], sizes: Iterable[int]) -> tuple[slice, ...]:
     return tuple(slice(start, start + size) for start, size in zip(offsets, sizes, strict=True))
 
 
+def chunks_of(array: ts.TensorStore) -> Iterator[ts.TensorStore]:
+    """Yields the chunks of an array, each as an array."""
+    size = [part or 1 for part in array.chunk_layout.read_chunk.shape or ()]
+    starts = [range(0, whole, part) for whole, part in zip(array.shape, size, strict=True)]
+    for corner in itertools.product(*starts):
+        ends = [min(at + part, n) for at, part, n in zip(corner, size, array.shape, strict=True)]
+        yield array[tuple(slice(at, end) for at, end in zip(corner, ends, strict=True))]
+
+
 class ArrayFolder:
-    """The arrays of one checkpoint: an OCDBT database in a local folder.
+    """The arrays of one checkpoint: an OCDBT database.
 
     Args:
-      folder: of the database; made by the first array.
+      folder: of the database, a path, URL or place; made by the first array.
     """
 
-    def __init__(self, folder: Path):
-        self.folder = folder
+    def __init__(self, folder: str | os.PathLike | Place):
+        self.folder = place(folder)
         self._context = ts.Context({"cache_pool": {"total_bytes_limit": 64 << 20}})
 
     def create(self, name: str, shape: list[int], dtype: str, chunk: list[int]) -> ts.Future:
@@ -104,10 +116,14 @@ class ArrayFolder:
         """Begins to open an array that exists."""
         return ts.open(self._spec(name), open=True, context=self._context)
 
+    def index(self) -> Index:
+        """Returns where on the disk all chunks lie, as the disk has it, and not a cache."""
+        return index(ts.KvStore.open(self.folder.spec()).result())
+
     def _spec(self, name: str) -> dict:
         database = {
             "driver": "ocdbt",
-            "base": f"file://{self.folder.absolute()}/",
+            "base": self.folder.spec(),
             "target_data_file_size": _FILE_BYTES,
         }
         return {

@@ -24,7 +24,7 @@ class Background:
         """Starts an action, when the one before has ended.
 
         Args:
-          what: it does, for errors: "cannot ...".
+          what: is being done, for errors: "... failed".
           action: to run.
         """
         self.wait()
@@ -44,7 +44,7 @@ class Background:
         error = self._under_way.exception()  # Broken off, the waiting can be taken up again.
         self._under_way = None
         if error is not None:
-            raise CheckpointError(f"cannot {self._what}: {error}") from error
+            raise CheckpointError(f"{self._what} failed: {error}") from error
 
     def close(self) -> None:
         """Waits, raises, and ends the thread; the next `start` would begin another."""

@@ -104,7 +104,7 @@ class CheckpointManager:
             first()
             self._write(step, tensors, flat.values, protect)
 
-        self._background.start(f"save step {step}, older checkpoints are as they were", write)
+        self._background.start(f"the save of step {step}", write)
 
     def reserve(self, state: State) -> None:
         """Takes the host memory for the copies of `save_async`: the first one is then as quick."""

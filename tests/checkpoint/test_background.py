@@ -61,7 +61,9 @@ def test_an_error_surfaces_once(manager: CheckpointManager, monkeypatch, surface
         under_way = manager._background._under_way
         assert under_way is not None and under_way.exception(timeout=10) is not None
     surfaces = {"save": lambda: manager.save(3, {"w": torch.ones(2)})}
-    with pytest.raises(CheckpointError, match=r"cannot save step 2.*No space left on device"):
+    with pytest.raises(
+        CheckpointError, match=r"the save of step 2 failed: .*No space left on device"
+    ):
         surfaces.get(surface, getattr(manager, surface))()
     manager.check_error()
     assert manager.steps() == [1]

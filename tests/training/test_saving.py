@@ -106,7 +106,9 @@ def test_a_failed_save_ends_the_run_at_the_next_step(run, manager):
     run.step = 2
     hook.after_step(2, 1, {})
     manager._background._under_way.exception(timeout=10)
-    with pytest.raises(CheckpointError, match=r"cannot save step 2.*No space left on device"):
+    with pytest.raises(
+        CheckpointError, match=r"the save of step 2 failed: .*No space left on device"
+    ):
         hook.after_step(3, 1, {})
 
 
