@@ -25,7 +25,7 @@ from mirasol.evaluation.predictions import Answerer, Observer, predict, whole_fi
 from mirasol.experiment import Experiment
 from mirasol.runtime.base import Runtime
 from mirasol.runtime.select import open_runtime
-from mirasol.training.stopping import on_signals
+from mirasol.training.stopping import Stop, on_signals
 from mirasol.training_run import TrainingRun
 
 
@@ -92,7 +92,8 @@ class Session:
 
         def evaluate(task: str) -> dict[str, float]:
             self.step = run.state.step
-            return self.evaluate(task, self.experiment.evaluation.split, self.workdir / "eval")
+            split, folder = self.experiment.evaluation.split, self.workdir / "eval"
+            return self.evaluate(task, split, folder, stop=stop)
 
         with on_signals() as stop:
             run = TrainingRun(
@@ -107,13 +108,21 @@ class Session:
         self.step = run.state.step
 
     def evaluate(
-        self, task: str, split: str, folder: Path, observers: Sequence[Observer] = ()
+        self,
+        task: str,
+        split: str,
+        folder: Path,
+        observers: Sequence[Observer] = (),
+        stop: Stop | None = None,
     ) -> dict[str, float]:
-        """Answers a split; returns the task's metrics and writes them to a folder."""
+        """Answers a split; returns the task's metrics and writes them to a folder.
+
+        A signal that `stop` hears ends it between two batches.
+        """
         batches = self._evaluation_batches(task, split)
         return evaluate(
             answer=self._answerer(task),
-            batches=batches,
+            batches=(stop or Stop()).each(batches),
             score=functools.partial(self.service.score, task),
             task=task,
             split=split,

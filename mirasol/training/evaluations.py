@@ -58,7 +58,7 @@ class Evaluations:
             self.best.judge(self.run, step, scores)
 
     def _evaluate(self, task: str, step: int) -> dict[str, float]:
-        with self.stop.interruptible():
+        with self.stop.interruptible(patiently=True):
             scores = self.evaluate(task)
         self.writer.write(step, self.split, scores, task)
         return scores

@@ -73,8 +73,9 @@ def train(
         for hook in hooks:
             stack.callback(hook.close)
         for step in range(first_step, last_step):
-            with stop.interruptible():
+            with stop.interruptible(patiently=True):
                 batch = next(batches)
+            stop.check()
             with stop.expendable() if step == first_step else contextlib.nullcontext():
                 values = move(step, batch)
             run.step = step + 1

@@ -15,8 +15,11 @@ import select
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import FrameType
+from typing import TypeVar
+
+Item = TypeVar("Item")
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 # Some senders give one signal twice: GNU timeout to the process, and then to its group.
@@ -24,6 +27,9 @@ SAME_SIGNAL_S = 0.5
 # What has nothing to lose, and does not end in this time, is ended: a library that holds on to a
 # worker, a compiler that does not come back.
 UNWINDING_S = 10.0
+# How long what waits for other processes has to come to an end of its own: an exception within
+# their talk would leave them in the middle of it, and they would complain.
+PATIENCE_S = 2.0
 
 _GOES_ON = "the same command goes on from what is saved"
 
@@ -56,6 +62,7 @@ class Stop:
     def __init__(self) -> None:
         self._number: int | None = None
         self._breaks_off = True
+        self._patient = False
         self._at_stake = False
 
     def check(self) -> None:
@@ -74,13 +81,17 @@ class Stop:
             self._breaks_off, self._at_stake = before
 
     @contextlib.contextmanager
-    def interruptible(self) -> Iterator[None]:
+    def interruptible(self, patiently: bool = False) -> Iterator[None]:
         """Lets a signal break off the block, by Stopped; also one that has come before.
 
         So ends any error that the block has after a signal: workers that got the signal, too, are
         gone.
+
+        Args:
+          patiently: whether the block first gets PATIENCE_S to come to its end.
         """
-        before, self._breaks_off = self._breaks_off, True
+        before = self._breaks_off, self._patient
+        self._breaks_off, self._patient = True, patiently
         try:
             self.check()
             yield
@@ -88,7 +99,13 @@ class Stop:
             self.check()
             raise
         finally:
-            self._breaks_off = before
+            self._breaks_off, self._patient = before
+
+    def each(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Yields the items until a signal comes, which is then raised."""
+        for item in items:
+            self.check()
+            yield item
 
     @contextlib.contextmanager
     def expendable(self) -> Iterator[None]:
@@ -106,7 +123,7 @@ class Stop:
     def _take(self, number: int, frame: FrameType | None) -> None:
         """Handles a signal, in the main thread, between two steps of the interpreter."""
         self._number = self._number or number
-        if self._breaks_off:
+        if self._breaks_off and not self._patient:
             self.check()
 
 
@@ -165,6 +182,7 @@ def _watch(reader: int, stop: Stop) -> None:
     """
     first_s: float | None = None
     patient_since_s = 0.0
+    nudged = False  # By a signal of this thread's own, which is not the second.
     while True:
         ready = select.select([reader], [], [], None if first_s is None else SAME_SIGNAL_S)[0]
         read = os.read(reader, 64) if ready else None
@@ -175,8 +193,12 @@ def _watch(reader: int, stop: Stop) -> None:
         if came and first_s is None:
             first_s = patient_since_s = now_s
             _tell_of_first(came[0], stop)
-        elif came and first_s is not None and now_s - first_s >= SAME_SIGNAL_S:
+        elif came and first_s is not None and now_s - first_s >= SAME_SIGNAL_S and not nudged:
             _end(came[0], "ended by a second signal")
+        nudged = False
+        if stop._patient and first_s is not None and now_s - first_s >= PATIENCE_S:
+            nudged, stop._patient = True, False
+            signal.pthread_kill(threading.main_thread().ident or 0, stop._number or signal.SIGTERM)
         if stop._at_stake:
             patient_since_s = now_s
         if first_s is not None and now_s - patient_since_s >= UNWINDING_S:

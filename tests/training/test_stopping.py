@@ -126,6 +126,44 @@ with stop.finishing(), stop.expendable():
     assert "ended; the same command goes on from what is saved" in error
 
 
+PATIENT = """
+with stop.finishing(), stop.interruptible(patiently=True):
+    print("go")
+    time.sleep({seconds})
+    print("finished")
+stop.check()
+""".strip()
+
+
+def test_what_waits_patiently_may_come_to_its_end():
+    _, out, _ = ended(PATIENT.format(seconds=0.5), (0.1, signal.SIGTERM))
+    assert out.startswith("finished\n143")
+
+
+def test_but_not_for_ever():
+    returned, out, error = ended(PATIENT.format(seconds=60), (0.1, signal.SIGTERM))
+    assert returned == 0
+    assert out.startswith("143 stopped by SIGTERM")
+    assert "second signal\n" not in error.replace("a second signal ends at once\n", "")
+
+
+def test_a_second_signal_ends_what_waits_patiently():
+    signals = (0.1, signal.SIGTERM), (0.7, signal.SIGINT)
+    returned, out, error = ended(PATIENT.format(seconds=60), *signals)
+    assert (returned, out) == (130, "")
+    assert "ended by a second signal" in error
+
+
+def test_items_come_until_a_signal_does():
+    stop, seen = Stop(), []
+    with pytest.raises(Stopped), stop.finishing():
+        for item in stop.each([1, 2, 3]):
+            seen.append(item)
+            if item == 2:
+                stop._take(signal.SIGTERM, None)
+    assert seen == [1, 2]
+
+
 def test_an_error_that_a_signal_brought_about_is_no_error():
     stop = Stop()
     with pytest.raises(Stopped), stop.finishing(), stop.interruptible():
