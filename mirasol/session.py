@@ -1,6 +1,6 @@
 """A session: an experiment opened in a working directory on a runtime.
 
-workdir/  metrics.jsonl  logs/  checkpoints/  eval/<task>-<split>.json
+workdir/  metrics.jsonl  logs/  checkpoints/  eval/<task>-<split>.json  warm_start.json
 """
 
 from __future__ import annotations
@@ -173,12 +173,26 @@ class Session:
     def _resume(self, optimizer: torch.optim.Optimizer) -> int:
         """Restores everything from the newest checkpoint; returns the steps done, 0 without one."""
         if self.checkpoints.latest_step() is None:
+            self._begin()
             return 0
         values = {"step": 0}
         self.checkpoints.restore_training(self.model, optimizer, values)
         self.runtime.settle(optimizer.state_dict())
         logging.info("Going on from step %d of %s", values["step"], self.workdir)
         return values["step"]
+
+    def _begin(self) -> None:
+        """Fills the model with another run's parameters, if the experiment says so, and tells."""
+        start = self.experiment.warm_start
+        if start is None:
+            return
+        report = start.apply(self.model)
+        self.runtime.settle(self.model.state_dict())
+        for line in report.lines():
+            logging.info("%s", line)
+        self.workdir.mkdir(parents=True, exist_ok=True)
+        with whole_file(self.workdir / "warm_start.json") as file:
+            json.dump(report.told(), file, indent=2)
 
     def _answerer(self, task: str) -> Answerer:
         """Returns what answers the questions of a task, as the experiment says."""
