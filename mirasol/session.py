@@ -1,6 +1,6 @@
 """A session: an experiment opened in a working directory on a runtime.
 
-workdir/  metrics.jsonl  logs/  checkpoints/  eval/<task>-<split>.json  warm_start.json
+workdir/  metrics.jsonl  logs/  checkpoints/  eval/<task>-<split>.json
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import torch
 from absl import logging
 
 from mirasol.batch import Batch
+from mirasol.beginning import begin
 from mirasol.checkpoint.manager import CheckpointManager
 from mirasol.checkpoint.state import model_state, training_state
 from mirasol.data.batches import EvaluationItem
@@ -173,26 +174,13 @@ class Session:
     def _resume(self, optimizer: torch.optim.Optimizer) -> int:
         """Restores everything from the newest checkpoint; returns the steps done, 0 without one."""
         if self.checkpoints.latest_step() is None:
-            self._begin()
+            begin(self.experiment, self.model, self.runtime, self.workdir)
             return 0
         values = {"step": 0}
         self.checkpoints.restore_training(self.model, optimizer, values)
         self.runtime.settle(optimizer.state_dict())
         logging.info("Going on from step %d of %s", values["step"], self.workdir)
         return values["step"]
-
-    def _begin(self) -> None:
-        """Fills the model with another run's parameters, if the experiment says so, and tells."""
-        start = self.experiment.warm_start
-        if start is None:
-            return
-        report = start.apply(self.model)
-        self.runtime.settle(self.model.state_dict())
-        for line in report.lines():
-            logging.info("%s", line)
-        self.workdir.mkdir(parents=True, exist_ok=True)
-        with whole_file(self.workdir / "warm_start.json") as file:
-            json.dump(report.told(), file, indent=2)
 
     def _answerer(self, task: str) -> Answerer:
         """Returns what answers the questions of a task, as the experiment says."""

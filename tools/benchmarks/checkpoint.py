@@ -184,8 +184,8 @@ def _verdicts(rows: Sequence[Row]) -> list[str]:
         f"DCP's own files (asked: at least {ASKED_OVER_DCP:.0f}) and "
         f"{_median(plain, RESTORE) / _median(ours, RESTORE):.1f} times as fast as torch.load "
         "(asked: at least 1).",
-        f"- The first save of a process holds the step for {ours['first_held_s']:.2f} s: it asks the "
-        "system for the memory of the copy.",
+        f"- The first save of a process holds the step for {ours['first_held_s']:.2f} s: it "
+        "asks the system for the memory of the copy.",
     ]
     if ours["peak_bytes"] is not None:
         copies = ours["peak_bytes"] / ours["bytes"]
