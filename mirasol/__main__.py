@@ -37,6 +37,7 @@ FLAGS = {
     "steps_per_second": "the rate to tell the time to the end by; else that of the workdir's log",
     "dry_run": "only tell what differs",
     "sample": "clips of each split whose media are probed, 64 by default",
+    "step": "of a checkpoint; the newest sound one by default, all of them for ls and verify",
     "format": "text, or json with the same content",
     "strict": "fails if anything is wrong, not only if nothing can be used",
     "list_all": "names every refused row and missing file, not only the first",
@@ -101,6 +102,13 @@ COMMANDS = {
         "read all annotations of tasks, look for their media, probe some, count what is wrong",
         "check-data --task=msrvtt_qa --split=test",
         ("gin_file", "task", "split", "sample", "format", "strict", "list_all"),
+    ),
+    "checkpoint": Command(
+        "look at checkpoints, of a workdir or a folder: ls, show what one holds, diff A B (code 1: "
+        "different), verify every byte (code 1: damaged)",
+        "checkpoint verify workdirs/av_shapes_tiny",
+        ("step", "format"),
+        operands=3,
     ),
 }
 

@@ -25,6 +25,7 @@ _LITERALS = ("True", "False", "None")
 _OPEN = "a bracket or a quote is never closed"
 _UNREADABLE = "unreadable_value"
 _KEY = re.compile(r"\s*[\w./]+\s*=")
+_BARE_TEXT = re.compile(r"[\w./~-]+")  # Such as a path.
 _NO_LITERAL = re.compile(r"Failed to parse token '(.*?)'", re.DOTALL)
 _GOES_ON = (" ", "\t", ")", "]", "}")
 
@@ -137,17 +138,20 @@ def _error(error: Exception, lines: list[str], last: int) -> tuple[int, str]:
         return start, _OPEN  # Or the next statement would not be in it.
     text = str(getattr(error, "msg", error))
     if found := _NO_LITERAL.search(text):
-        word = found[1]
-        right = closest(word, _LITERALS) or next(
-            (each for each in _LITERALS if each.lower() == word.lower()), f"'{word}'"
-        )
-        return (
-            line,
-            f"{word} is no value; did you mean {right}? (in a shell, text wants quotes twice)",
-        )
+        return line, _no_value(found[1], lines[line - 1])
     words = re.findall(r"\w+", lines[line - 1].partition("'")[0]) if lines else []
     meant = next((near for word in words if (near := _keyword(word))), "")
     return line, f'{" ".join(text.split())}{hint(meant)} (text wants quotes: NAME = "text")'
+
+
+def _no_value(word: str, line: str) -> str:
+    """Says that a word is no value, and which one it may stand for: a word, or text in quotes."""
+    value = line.partition("=")[2].strip()
+    whole = value if _BARE_TEXT.fullmatch(value) else word
+    right = closest(word, _LITERALS) or next(
+        (each for each in _LITERALS if each.lower() == word.lower()), f"'{whole}'"
+    )
+    return f"{whole} is no value; did you mean {right}? (in a shell, text wants quotes twice)"
 
 
 def _keyword(word: str) -> str:

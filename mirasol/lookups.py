@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -62,20 +63,28 @@ LOOKUPS: dict[Any, Lookup] = {
 }
 
 
+def _doubled_slash(name: str) -> str:
+    """Says so where a path has an empty part: it leads to the same file, under another name."""
+    return f"no path {name!r}{hint(re.sub('/+', '/', name))}" if "//" in name else ""
+
+
 def missing_files(wiring: Wiring, bound: Bound) -> Iterator[tuple[Part, Finding]]:
     """Yields each part that names a file or folder that is not there, and a finding."""
     for part in wiring.objects():
         known = parameter_types(part.reference.target)
         for name, value in wiring.values(part).items():
             path, lookup = wiring.expand(value), LOOKUPS.get(known.get(name))
-            if lookup is None or type(path) is not str or lookup.is_there(path):
+            if lookup is None or type(path) is not str:
+                continue
+            fault = _doubled_slash(path) or ("" if lookup.is_there(path) else lookup.absent(path))
+            if not fault:
                 continue
             target = part.reference.target
             yield (
                 part,
                 Finding(
                     bound.written(wiring, part, name),
-                    f"{part.title}.{name}: {lookup.absent(path)} ({where_defined(target)})",
+                    f"{part.title}.{name}: {fault} ({where_defined(target)})",
                 ),
             )
 

@@ -114,6 +114,8 @@ def _indivisible(
     for owner, name, covered in TILES:
         if not _is_a(target, owner) or not isinstance(known.get(name), list | tuple):
             continue
+        if known.get("stride") is not None:  # Patches that overlap, or lie apart, tile nothing.
+            continue
         patch, extents = tuple(known[name]), tuple(known.get(each) for each in covered)
         fit = len(patch) == len(extents) and _are_sizes(*patch, *extents)
         if fit and any(extent % side for extent, side in zip(extents, patch, strict=True)):

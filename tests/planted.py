@@ -82,6 +82,10 @@ PLANTED = {
         "SentencePieceVocabulary.path='vocabularies/av_shape.model'",
         "there is no file 'vocabularies/av_shape.model'", "'vocabularies/av_shapes.model'?",
     ),
+    "file under another name": flag(
+        "SentencePieceVocabulary.path='vocabularies//av_shapes.model'",
+        "no path 'vocabularies//av_shapes.model'", "did you mean 'vocabularies/av_shapes.model'?",
+    ),
     "unknown folder": written(
         "include 'runs/trainer.gin'",
         "include 'runs/trainer.gin'\ninclude 'data/media_cache.gin'\nMEDIA_CACHE = 'kepd'",

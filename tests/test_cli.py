@@ -127,6 +127,7 @@ REFUSED = [
     ("train --gin_file=runs/circle.gin --gin.SEED", "--gin.SEED", "=VALUE"),
     ("train --gin_file=runs/circle.gin --gin.SEED=", "--gin.SEED", "=VALUE"),
     ("train --gin_file=runs/circle.gin --gin.Experiment.task=x", "--gin.Experiment.task", "quotes"),
+    ("train --gin_file=runs/circle.gin --gin.Experiment.task=a/b.c", "'a/b.c'", "quotes"),
     ("train --gin_file=runs/circle.gin --gin.toy.Experiment.task='shaps'", "'shaps'", "'shapes'"),
     (
         "train --gin_file=runs/circle.gin --workdir=new --gin.Model.width=9",

@@ -21,10 +21,11 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 # Pages with links of their own; those of other pages are theirs to test.
 PAGES = ("README.md", "CHANGELOG.md", "gin/README.md", "docs/design.md", "docs/benchmarks.md")
-PAGES += ("docs/media_cache.md", "docs/reference.md", "docs/tutorial.md")
+PAGES += ("docs/media_cache.md", "docs/reference.md", "docs/tutorial.md", "docs/conversion.md")
 # Listed file by file, and folder by folder.
 LISTED_FILES = ("mirasol/**/*.py", "tasks/*.py", "tools/**/*.py", "docs/*.*")
-LISTED_FOLDERS = ("mirasol", "mirasol/*", "mirasol/data/*", "tasks", "tools", "tools/*")
+LISTED_FOLDERS = ("mirasol", "mirasol/*", "mirasol/checkpoint/*", "mirasol/data/*", "tasks")
+LISTED_FOLDERS += ("tools", "tools/*")
 LISTED_FOLDERS += ("gin", "gin/*", "tests", "tests/*", "docs", "docs/*")
 
 

@@ -87,3 +87,13 @@ def test_what_must_tile_is_refused_by_the_constructor_too(owner, name, covered):
         with torch.device("meta"), pytest.raises(ValueError, match="do not tile"):
             owner(**values | {name: patch})
     assert list(indivisible(wiring, bound)) == []
+
+
+def test_patches_that_overlap_need_not_tile():
+    flags = ["AudioEncoder.patch = (7, 9)"]
+    examined = examine(["runs/av_shapes_tiny.gin"], flags, config.ROOT)
+    assert [refusal.title for _, refusal in indivisible(examined.wiring, examined.bound)] == [
+        "AudioEncoder"
+    ]
+    wiring, bound = wired(flags=[*flags, "AudioEncoder.stride = (5, 5)"])
+    assert list(indivisible(wiring, bound)) == []

@@ -6,15 +6,17 @@ CRC-32C, which is verified whenever the chunk is read.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import tensorstore as ts
 import torch
 
-from mirasol.checkpoint.manifest import CheckpointError
+from mirasol.checkpoint.errors import CheckpointError
+from mirasol.checkpoint.index import Index, index
 
 # torch dtype: (its name in zarr3, the dtype of equal width through which numpy sees its bits).
 _BITS = {
@@ -74,6 +76,15 @@ def box(offsets: Iterable[int], sizes: Iterable[int]) -> tuple[slice, ...]:
     return tuple(slice(start, start + size) for start, size in zip(offsets, sizes, strict=True))
 
 
+def chunks_of(array: ts.TensorStore) -> Iterator[ts.TensorStore]:
+    """Yields the chunks of an array, each as an array."""
+    size = [part or 1 for part in array.chunk_layout.read_chunk.shape or ()]
+    starts = [range(0, whole, part) for whole, part in zip(array.shape, size, strict=True)]
+    for corner in itertools.product(*starts):
+        ends = [min(at + part, n) for at, part, n in zip(corner, size, array.shape, strict=True)]
+        yield array[tuple(slice(at, end) for at, end in zip(corner, ends, strict=True))]
+
+
 class ArrayFolder:
     """The arrays of one checkpoint: an OCDBT database in a local folder.
 
@@ -104,10 +115,18 @@ class ArrayFolder:
         """Begins to open an array that exists."""
         return ts.open(self._spec(name), open=True, context=self._context)
 
+    def index(self) -> Index:
+        """Returns where on the disk all chunks lie, as the disk has it, and not a cache."""
+        return index(ts.KvStore.open(self._files()).result())
+
+    def _files(self) -> dict:
+        # Not as a URL, in which % and ? in a path would mean something else.
+        return {"driver": "file", "path": f"{self.folder.absolute()}/"}
+
     def _spec(self, name: str) -> dict:
         database = {
             "driver": "ocdbt",
-            "base": f"file://{self.folder.absolute()}/",
+            "base": self._files(),
             "target_data_file_size": _FILE_BYTES,
         }
         return {

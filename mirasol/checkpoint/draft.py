@@ -19,6 +19,8 @@ import shutil
 import socket
 from pathlib import Path
 
+from absl import logging
+
 _PATTERN = re.compile(
     r".+\.incomplete-(?P<host>[0-9a-f]{8})-(?P<boot>[0-9a-f]{8})-(?P<pid>\d+)-(?P<start>\d+)"
     r"-[0-9a-f]{8}"
@@ -50,9 +52,16 @@ class Draft:
 
 
 def remove_whole(folder: Path) -> None:
-    """Removes a folder so that it is whole or gone: never half of it under its name."""
+    """Removes a folder so that it is whole or gone: never half of it under its name.
+
+    What cannot be removed stays, with a warning: the newer checkpoints are there all the same.
+    """
     grave = _draft_path(folder)
-    folder.rename(grave)
+    try:
+        folder.rename(grave)
+    except OSError as error:
+        logging.warning("Keeping %s, which cannot be removed: %s", folder, error)
+        return
     shutil.rmtree(grave, ignore_errors=True)
 
 
@@ -66,6 +75,16 @@ def abandoned_drafts(directory: Path) -> list[Path]:
     if not directory.is_dir():
         return []
     return [path for path in sorted(directory.iterdir()) if path.is_dir() and _is_abandoned(path)]
+
+
+def writer_told(path: Path) -> str:
+    """Says of a draft, by its name, whether it may still become a checkpoint."""
+    writer = _PATTERN.fullmatch(path.name)
+    if _is_abandoned(path):
+        return "its writer died before it was complete; the next save removes it"
+    if writer is None or writer["host"] != _host():
+        return "begun on another machine or in another container; if nothing runs there, remove it"
+    return f"process {writer['pid']} is writing or removing it"
 
 
 def _draft_path(target: Path) -> Path:

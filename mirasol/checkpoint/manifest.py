@@ -6,21 +6,23 @@ without a valid one is no checkpoint.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import datetime
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from mirasol.checkpoint.errors import CheckpointError
+from mirasol.checkpoint.files import FileEntry, file_faults, whole_file
 
 ARRAYS = "arrays"
 FILE_NAME = "manifest.json"
 _FORMAT = "mirasol.checkpoint"
-_VERSION = 1
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that is absent, incomplete, damaged, or does not fit."""
+_VERSION = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,12 +44,14 @@ class Manifest:
     Attributes:
       arrays: by name.
       values: everything that is not a tensor, by name.
-      files: sizes in bytes by path relative to the checkpoint, every file but the manifest.
+      files: every file but the manifest, by path relative to the checkpoint.
+      saved: when, in UTC, ISO 8601; "" where it is not known.
     """
 
     arrays: Mapping[str, ArrayEntry]
     values: Mapping[str, Any]
-    files: Mapping[str, int]
+    files: Mapping[str, FileEntry]
+    saved: str = ""
 
     @property
     def names(self) -> list[str]:
@@ -58,54 +62,90 @@ class Manifest:
         """Writes the manifest into `folder`."""
         content = {"format": _FORMAT, "version": _VERSION, **dataclasses.asdict(self)}
         content["checksum"] = _checksum(content)
-        (folder / FILE_NAME).write_text(json.dumps(content, indent=1), encoding="utf-8")
+        (folder / FILE_NAME).write_text(_text(content), encoding="utf-8")
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Reads and checks a manifest, and that every file it lists is there in full.
+    """Reads and checks a manifest, and every file that it lists, as far as chunks go unread.
 
     Raises:
       CheckpointError: names the folder and what is wrong with it.
+      PermissionError: what is there cannot be told. It is no checkpoint to pass over: a run that
+        did would begin anew beside its own checkpoints.
     """
+    manifest = read_contents(folder)
+    with _permission_told(folder):
+        for name, fault in file_faults(folder, manifest.files):
+            raise CheckpointError(f"{folder} is damaged: its file {name} {fault}")
+    return manifest
+
+
+def read_contents(folder: Path) -> Manifest:
+    """Reads and checks a manifest alone; raises what `read_manifest` does."""
     path = folder / FILE_NAME
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        checksum = content.pop("checksum")
-        header = (content["format"], content["version"])
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{folder} is no complete checkpoint: no {FILE_NAME}") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"cannot read {path}: {error!r}") from error
-    if header != (_FORMAT, _VERSION):
-        raise CheckpointError(f"{path} has format {header}; known is {(_FORMAT, _VERSION)}")
-    if checksum != _checksum(content):
+    content = _content(path)
+    header = (content.get("format"), content.get("version"))
+    if header not in _FILES:
+        raise CheckpointError(
+            f"{path} has format {header}; known are {', '.join(map(str, _FILES))}"
+        )
+    if content.get("checksum") != _checksum(content):
         raise CheckpointError(f"{path} is damaged: its checksum does not match")
     arrays = {
         name: ArrayEntry(tuple(entry["shape"]), entry["dtype"], entry["bytes"])
         for name, entry in content["arrays"].items()
     }
-    _check_files(folder, content["files"])
-    return Manifest(arrays, content["values"], content["files"])
+    files = {name: _FILES[header](entry) for name, entry in content["files"].items()}
+    return Manifest(arrays, content["values"], files, content.get("saved", ""))
 
 
-def file_sizes(folder: Path) -> dict[str, int]:
-    """Returns the size in bytes of every file under `folder`, by relative path."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
+# How an entry of `files` is read. Of version 1 only the size is checked.
+_FILES: dict[tuple[Any, Any], Callable[[Any], FileEntry]] = {
+    (_FORMAT, 1): whole_file,
+    (_FORMAT, _VERSION): lambda entry: FileEntry(**entry),
+}
 
 
-def _check_files(folder: Path, files: Mapping[str, int]) -> None:
-    for name, size in files.items():
-        try:
-            found = (folder / name).stat().st_size
-        except OSError as error:
-            raise CheckpointError(f"{folder} is damaged: cannot see its file {name}") from error
-        if found != size:
-            raise CheckpointError(
-                f"{folder} is damaged: its file {name} has {found} bytes instead of {size}"
-            )
+def _content(path: Path) -> dict[str, Any]:
+    """Returns the JSON object of a manifest, in which every byte is as it was written."""
+    try:
+        with _permission_told(path.parent):
+            text = path.read_bytes().decode("utf-8")
+        content = json.loads(text)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path.parent} is no complete checkpoint: no {FILE_NAME}") from error
+    except PermissionError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} is damaged, it cannot be read: {error!r}") from error
+    # Blanks, and numbers such as 1e5, may change and mean the same.
+    if not isinstance(content, dict) or _text(content) != text:
+        raise CheckpointError(f"{path} is damaged: it is not as it was written")
+    return content
+
+
+@contextlib.contextmanager
+def _permission_told(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except PermissionError as error:
+        raise PermissionError(
+            error.errno,
+            f"user {os.geteuid()} may not read the checkpoint; allow it (chown, chmod)",
+            str(folder),
+        ) from error
+
+
+def _text(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=1)
 
 
 def _checksum(content: Mapping[str, Any]) -> str:
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    rest = {name: entry for name, entry in content.items() if name != "checksum"}
+    text = json.dumps(rest, sort_keys=True, separators=(",", ":"))
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def now() -> str:
+    """Returns the time in UTC, as manifests state it."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -76,11 +76,11 @@ class TensorStoreReader(StorageReader):
         """Reads this process's boxes into its tensors."""
         arrays = ArrayFolder(self.folder / ARRAYS)
         opened = [arrays.open(item.storage_index.fqn) for item in plan.items]
-        transfers = Transfers(self.limit_bytes, "read")
-        for item, future in zip(plan.items, opened, strict=True):
-            array = settle(future, f"cannot open array {item.storage_index.fqn!r}")
-            _read(item, array, planner, transfers)
-        transfers.finish()
+        with Transfers(self.limit_bytes, "read") as transfers:
+            for item, future in zip(plan.items, opened, strict=True):
+                array = settle(future, f"cannot open array {item.storage_index.fqn!r}")
+                _read(item, array, planner, transfers)
+            transfers.finish()
         return done(None)
 
     @classmethod

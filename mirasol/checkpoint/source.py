@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mirasol.checkpoint.manager import CheckpointManager
-from mirasol.checkpoint.manifest import FILE_NAME, CheckpointError, read_manifest
-from mirasol.spelling import nearest
+from absl import logging
 
-_CHECKPOINTS = "checkpoints"  # Of a workdir.
+from mirasol.checkpoint.errors import CheckpointError
+from mirasol.checkpoint.manifest import FILE_NAME, read_manifest
+from mirasol.checkpoint.survey import newest
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,31 +43,25 @@ def find_checkpoint(source: str, step: int | None = None) -> SourceCheckpoint:
     Raises:
       CheckpointError: there is no such folder, no complete checkpoint in it, or none of that step.
     """
-    folder = Path(source).expanduser().absolute()
-    if not folder.is_dir():
-        beside = folder.parent.iterdir() if folder.parent.is_dir() else ()
-        hint = nearest(folder.name, [other.name for other in beside if other.is_dir()])
-        raise CheckpointError(f"WarmStart.source: there is no folder {source!r}{hint}")
-    if (folder / FILE_NAME).is_file():
-        found = _checkpoint(folder)
+    place = Path(source).expanduser()
+    if (place / FILE_NAME).is_file():
+        found = _checkpoint(place)
         if step not in (None, found.step):
-            raise CheckpointError(f"WarmStart.step is {step}; {folder} is of step {found.step}")
+            raise CheckpointError(f"WarmStart.step is {step}; {place} is of step {found.step}")
         return found
-    directory = folder / _CHECKPOINTS if (folder / _CHECKPOINTS).is_dir() else folder
-    return _checkpoint(_of_step(CheckpointManager(directory), step))
-
-
-def _of_step(manager: CheckpointManager, step: int | None) -> Path:
-    chosen = manager.latest_step() if step is None else step
-    steps = manager.steps()
-    if chosen is None or not steps:
-        raise CheckpointError(f"WarmStart.source: no complete checkpoint in {manager.directory}")
-    if chosen not in steps:
-        raise CheckpointError(f"WarmStart.step is {step}; {manager.directory} has {steps}")
-    return manager.directory / f"step_{chosen:08d}"
+    try:
+        folder, passed = newest(place, step)
+    except CheckpointError:
+        raise
+    except ValueError as error:
+        said = str(error).replace("--step=", "WarmStart.step = ")
+        raise CheckpointError(f"WarmStart.source: {said}") from error
+    for each in passed:
+        logging.warning("Passing over %s: %s", each.folder, each.reason)
+    return _checkpoint(folder)
 
 
 def _checkpoint(folder: Path) -> SourceCheckpoint:
     step = read_manifest(folder).values.get("step")
     content = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
-    return SourceCheckpoint(folder, step, content["checksum"])
+    return SourceCheckpoint(folder.absolute(), step, content["checksum"])

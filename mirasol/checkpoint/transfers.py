@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import tensorstore as ts
 from torch.futures import Future
 
-from mirasol.checkpoint.manifest import CheckpointError
+from mirasol.checkpoint.errors import CheckpointError
 
 LIMIT_BYTES = 2**30
+# How a database was opened, which tensorstore tells at the end of some errors.
+_SPEC = re.compile(r" \[tensorstore_spec=.*", re.DOTALL)
 Pending = ts.Future | ts.WriteFutures
 
 
@@ -22,9 +25,13 @@ def do_nothing() -> None:
 class Transfers:
     """Reads and writes under way, with a bound on the bytes that they hold.
 
+    A context manager: none of them is under way any more when it is left, by an error either. Else
+    writes would fill a folder again that is being removed, and reads would change tensors into
+    which something else is read by then.
+
     Args:
       limit_bytes: of all transfers together; one larger than that goes alone.
-      action: "read" or "write", for errors.
+      action: "read", "write" or "create", for errors.
     """
 
     def __init__(self, limit_bytes: int, action: str):
@@ -32,6 +39,13 @@ class Transfers:
         self.action = action
         self._pending: deque[tuple[str, int, Pending, Callable[[], None]]] = deque()
         self._bytes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        while self._pending:
+            self._pending.popleft()[2].exception()
 
     def make_room(self, size_bytes: int) -> None:
         """Waits until `size_bytes` more fit; call it before the memory is taken."""
@@ -62,7 +76,7 @@ def settle(future: Pending, failure: str) -> Any:
     try:
         return future.result()
     except (ValueError, OSError) as error:
-        raise CheckpointError(f"{failure}: {error}") from error
+        raise CheckpointError(f"{failure}: {_SPEC.sub('', str(error))}") from error
 
 
 def done(value: Any) -> Future:

@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from mirasol.checkpoint.arrays import torch_dtype
+from mirasol.checkpoint.errors import CheckpointError
 from mirasol.checkpoint.exchange import load_tensors
 from mirasol.checkpoint.fitting import Fitting
-from mirasol.checkpoint.manifest import ArrayEntry, CheckpointError
+from mirasol.checkpoint.manifest import ArrayEntry
 from mirasol.checkpoint.reader import TensorStoreReader
 from mirasol.checkpoint.reshaping import Reshape
 from mirasol.checkpoint.source import SourceCheckpoint, find_checkpoint

@@ -10,6 +10,7 @@ JSON `values` in the manifest.
 from __future__ import annotations
 
 import dataclasses
+import errno
 import itertools
 import os
 from collections.abc import Mapping
@@ -36,7 +37,9 @@ from torch.futures import Future
 
 from mirasol.checkpoint.arrays import ArrayFolder, box, chunk_shape, dtype_name, host_view
 from mirasol.checkpoint.draft import Draft
-from mirasol.checkpoint.manifest import ARRAYS, ArrayEntry, CheckpointError, Manifest, file_sizes
+from mirasol.checkpoint.errors import CheckpointError, disk_errors_told, require_space
+from mirasol.checkpoint.files import FileEntry, file_entries
+from mirasol.checkpoint.manifest import ARRAYS, ArrayEntry, Manifest, now
 from mirasol.checkpoint.transfers import LIMIT_BYTES, Transfers, done, settle
 
 
@@ -82,44 +85,51 @@ class TensorStoreWriter(StorageWriter):
 
         Returns the plans, each with the draft's path as its storage_data.
         """
-        self._draft = Draft(self.folder)
-        arrays = ArrayFolder(self._draft.path / ARRAYS)
-        created = []
-        for name, shards in _shards(plans).items():
-            shape = list(shards[0].size)
-            chunk = chunk_shape(shape, [shard.chunk.offsets for shard in shards])
-            dtype = dtype_name(shards[0].properties.dtype)
-            created.append((name, arrays.create(name, shape, dtype, chunk)))
-        for name, future in created:
-            settle(future, f"cannot create array {name!r}")
+        shards = _shards(plans)
+        with disk_errors_told(self.folder, _bytes(shards)):
+            self._draft = Draft(self.folder)
+            require_space(self._draft.path, _bytes(shards))
+            _create(ArrayFolder(self._draft.path / ARRAYS), shards)
         return [dataclasses.replace(plan, storage_data=str(self._draft.path)) for plan in plans]
 
     def write_data(self, plan: SavePlan, planner: SavePlanner) -> Future[list[WriteResult]]:
         """Writes this process's boxes; they are on the disk when the future is there."""
+        draft = Path(plan.storage_data)
+        with disk_errors_told(self.folder, _bytes(_shards([plan])), draft):
+            return done(self._write(plan, planner))
+
+    def _write(self, plan: SavePlan, planner: SavePlanner) -> list[WriteResult]:
         arrays = ArrayFolder(Path(plan.storage_data) / ARRAYS)
         opened = [arrays.open(item.index.fqn) for item in plan.items]
-        transfers = Transfers(self.limit_bytes, "write")
         results = []
-        for item, future in zip(plan.items, opened, strict=True):
-            name, chunk = item.index.fqn, _data(item).chunk
-            array = settle(future, f"cannot open array {name!r}")[box(chunk.offsets, chunk.sizes)]
-            tensor = planner.resolve_data(item)
-            assert isinstance(tensor, torch.Tensor), "prepare_local_plan() lets only tensors pass"
-            transfers.make_room(tensor.nbytes)
-            host = host_view(tensor.detach().cpu().contiguous())
-            write = array.write(host, can_reference_source_data_indefinitely=True)
-            transfers.add(name, host.nbytes, write)
-            results.append(WriteResult(item.index, host.nbytes, storage_data=None))
-        transfers.finish()
-        return done(results)
+        with Transfers(self.limit_bytes, "write") as transfers:
+            for item, future in zip(plan.items, opened, strict=True):
+                name, chunk = item.index.fqn, _data(item).chunk
+                array = settle(future, f"cannot open array {name!r}")[
+                    box(chunk.offsets, chunk.sizes)
+                ]
+                tensor = planner.resolve_data(item)
+                assert isinstance(tensor, torch.Tensor), (
+                    "prepare_local_plan() lets only tensors pass"
+                )
+                transfers.make_room(tensor.nbytes)
+                host = host_view(tensor.detach().cpu().contiguous())
+                write = array.write(host, can_reference_source_data_indefinitely=True)
+                transfers.add(name, host.nbytes, write)
+                results.append(WriteResult(item.index, host.nbytes, storage_data=None))
+            transfers.finish()
+        return results
 
     def finish(self, metadata: Metadata, results: list[list[WriteResult]]) -> None:
         """Writes the manifest and gives the checkpoint its name."""
         assert self._draft is not None, "finish() comes after prepare_global_plan()"
         arrays = {name: _entry(kind) for name, kind in metadata.state_dict_metadata.items()}
         _check_written(arrays, results)
-        Manifest(arrays, self.values, file_sizes(self._draft.path)).write(self._draft.path)
-        self._draft.publish()
+        draft = self._draft.path
+        with disk_errors_told(self.folder, sum(entry.bytes for entry in arrays.values()), draft):
+            files = _files(draft, arrays)
+            Manifest(arrays, self.values, files, now()).write(draft)
+            self._draft.publish()
 
     def discard(self) -> None:
         """Removes what a failed save left behind; does nothing after `finish`."""
@@ -154,6 +164,39 @@ def _shards(plans: list[SavePlan]) -> dict[str, list[TensorWriteData]]:
         for item in plan.items:
             shards.setdefault(item.index.fqn, []).append(_data(item))
     return shards
+
+
+def _bytes(shards: Mapping[str, list[TensorWriteData]]) -> int:
+    boxes = itertools.chain.from_iterable(shards.values())
+    return sum(box.chunk.sizes.numel() * box.properties.dtype.itemsize for box in boxes)
+
+
+def _create(arrays: ArrayFolder, shards: Mapping[str, list[TensorWriteData]]) -> None:
+    """Makes the arrays, still empty."""
+    with Transfers(LIMIT_BYTES, "create") as transfers:
+        for name, boxes in shards.items():
+            shape, dtype = list(boxes[0].size), dtype_name(boxes[0].properties.dtype)
+            chunk = chunk_shape(shape, [box.chunk.offsets for box in boxes])
+            transfers.add(name, 0, arrays.create(name, shape, dtype, chunk))
+        transfers.finish()
+
+
+def _files(folder: Path, arrays: Mapping[str, ArrayEntry]) -> dict[str, FileEntry]:
+    """Returns the files that were written, and makes sure that they are all there.
+
+    Raises:
+      FileNotFoundError: something removed or cut one of them in the meantime.
+    """
+    if not arrays:
+        return file_entries(folder, {})
+    try:
+        found = ArrayFolder(folder / ARRAYS).index()
+    except ValueError as error:
+        raise FileNotFoundError(errno.ENOENT, f"cannot be read: {error}", str(folder)) from error
+    for name, entry in arrays.items():
+        if found.bytes.get(name, 0) < entry.bytes:
+            raise FileNotFoundError(errno.ENOENT, f"holds no {name!r} any more", str(folder))
+    return file_entries(folder, {f"{ARRAYS}/{name}": spans for name, spans in found.spans.items()})
 
 
 def _check_written(arrays: Mapping[str, ArrayEntry], results: list[list[WriteResult]]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from mirasol.commands.answering import evaluate, infer
 from mirasol.commands.checking_data import check_data
+from mirasol.commands.checkpoints import checkpoint
 from mirasol.commands.inspection import check, describe, diff
 from mirasol.commands.request import Request
 from mirasol.commands.training import reproduce, train
@@ -27,6 +28,7 @@ def run(name: str, request: Request) -> int:
         "reproduce": reproduce,
         "check": check,
         "check-data": check_data,
+        "checkpoint": checkpoint,
     }
     for file in request.gin_file:
         find(file)  # Before anything slow.

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 
 def print_as(content: dict[str, Any], render: Callable[[dict], str], form: str) -> None:
     """Prints content as text, or as JSON where the form is "json"."""
     print(json.dumps(content, indent=2) if form == "json" else render(content))
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Returns a line a row, its cells under one another, all rows of equal length."""
+    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
 
 
 def table(metrics: dict[str, float]) -> str:

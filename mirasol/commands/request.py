@@ -37,6 +37,7 @@ class Request:
     format: str = "text"
     strict: bool = False
     list_all: bool = False
+    step: str | None = None
 
 
 def number(flag: str, given: str | None, kind: Callable[[str], Number]) -> Number | None:

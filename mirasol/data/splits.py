@@ -81,7 +81,7 @@ class RegisteredSplit(Split):
                 yield clip
                 continue
             for _ in clip.questions:
-                report.add_missing(clip.media)
+                report.add_missing(clip.media, clip.origin)
 
 
 def splits_of(

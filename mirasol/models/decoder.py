@@ -16,10 +16,12 @@ from torch import nn
 from torch.nn import functional
 
 from mirasol.batch import PAD_ID
+from mirasol.models.activations import Activation
 from mirasol.models.decoder_block import Cache, DecoderBlock, Memory
-from mirasol.models.positions import sincos_positions
 from mirasol.models.text_layout import prefix_mask, text_positions, up_to_end
+from mirasol.models.token_positions import LearnedPositions, SincosPositions, TokenPositions
 from mirasol.models.transformer import KeysValues
+from mirasol.numbers import require_positive
 
 
 class TextDecoder(nn.Module):
@@ -33,6 +35,17 @@ class TextDecoder(nn.Module):
       context_width: D of the latents.
       dropout: probability of dropout.
       tied: whether the output shares the embedding's weights.
+      activation: the nonlinearity of the feed-forward networks: GELU, or the approximation that
+        pretrained weights have.
+      embedding_scale: what an embedding is multiplied by where it is read; None: sqrt(width).
+      max_positions: how many tokens a prompt and its answer may have, where positions are learned,
+        as in GPT-2; None: positions are fixed and there is no bound.
+      causal_prompt: whether a prompt token sees only those before it, as in GPT-2; else the prompt
+        is a prefix, whose tokens all see one another.
+
+    Raises:
+      ValueError: a size is not above 0, the heads do not divide the width, or an unknown
+        activation.
     """
 
     def __init__(
@@ -45,19 +58,30 @@ class TextDecoder(nn.Module):
         context_width: int,
         dropout: float = 0.0,
         tied: bool = True,
+        activation: Activation = "gelu",
+        embedding_scale: float | None = None,
+        max_positions: int | None = None,
+        causal_prompt: bool = False,
     ):
         super().__init__()
+        require_positive("TextDecoder", max_positions=max_positions)
         self.width = width
         self.vocab_size = vocab_size
+        # The table is N(0, 1 / D); times sqrt(D) it is as loud as the fixed positions.
+        self.embedding_scale = width**0.5 if embedding_scale is None else embedding_scale
+        self.causal_prompt = causal_prompt
         # Before the embedding, so that tied weights start as an embedding's.
         self.out = nn.Linear(width, vocab_size, bias=False)
         self.embedding = nn.Embedding(vocab_size, width)
         self.nothing_D = nn.Parameter(torch.randn(context_width) * 0.02)
         self.context_norm = nn.LayerNorm(context_width)
         self.blocks = nn.ModuleList(
-            DecoderBlock(width, heads, context_width, dropout) for _ in range(layers)
+            DecoderBlock(width, heads, context_width, dropout, activation) for _ in range(layers)
         )
         self.norm = nn.LayerNorm(width)
+        self.positions: TokenPositions = SincosPositions(width)
+        if max_positions is not None:
+            self.positions = LearnedPositions(max_positions, width)
         if tied:
             self.out.weight = self.embedding.weight
 
@@ -105,7 +129,8 @@ class TextDecoder(nn.Module):
         """Reads the prompts; returns the cache with room for `response` tokens (R), X = B * Q."""
         prompt_XP = prompt_BQP.flatten(0, 1)
         P = prompt_XP.shape[1]
-        mask_XLL = prefix_mask(prompt_XP, response)
+        self.positions.require(P + response)
+        mask_XLL = prefix_mask(prompt_XP, response, causal=self.causal_prompt)
         positions_XL = text_positions(prompt_XP, response)
         x_XPD = self._embed(prompt_XP, positions_XL[:, :P])
         _, seen = self._run(x_XPD, mask_XLL[:, :P, :P], memory)
@@ -144,11 +169,13 @@ class TextDecoder(nn.Module):
         """Returns the logits of each token of each option given those before: [B, Q, O, R, V]."""
         prompt_XP, options_XOR = prompt_BQP.flatten(0, 1), options_BQOR.flatten(0, 1)
         P, options, R = prompt_XP.shape[1], *options_XOR.shape[1:]
+        self.positions.require(P + R)
         start_XO1 = torch.full_like(options_XOR[..., :1], PAD_ID)
         before_XOR = torch.cat([start_XO1, options_XOR[..., :-1]], dim=-1)
         tokens_XL = torch.cat([prompt_XP, before_XOR.flatten(1)], dim=1)
         x_XLD = self._embed(tokens_XL, text_positions(prompt_XP, R, options))
-        x_XLD, _ = self._run(x_XLD, prefix_mask(prompt_XP, R, options), memory)
+        mask_XLL = prefix_mask(prompt_XP, R, options, self.causal_prompt)
+        x_XLD, _ = self._run(x_XLD, mask_XLL, memory)
         logits_XORV = self._logits(x_XLD[:, P:]).unflatten(1, (options, R))
         return logits_XORV.unflatten(0, prompt_BQP.shape[:2])
 
@@ -168,9 +195,8 @@ class TextDecoder(nn.Module):
         return x_XLD, seen
 
     def _embed(self, tokens_XL: torch.Tensor, positions_XL: torch.Tensor) -> torch.Tensor:
-        # The table is N(0, 1 / D); times sqrt(D) it is as loud as the positions.
-        x_XLD = self.embedding(tokens_XL) * self.width**0.5
-        return x_XLD + sincos_positions(positions_XL[..., None], self.width).to(x_XLD.dtype)
+        x_XLD = self.embedding(tokens_XL) * self.embedding_scale
+        return x_XLD + self.positions(positions_XL).to(x_XLD.dtype)
 
     def _logits(self, x_XLD: torch.Tensor) -> torch.Tensor:
         return self.out(self.norm(x_XLD))

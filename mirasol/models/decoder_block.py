@@ -7,6 +7,7 @@ import dataclasses
 import torch
 from torch import nn
 
+from mirasol.models.activations import Activation
 from mirasol.models.transformer import Attention, FeedForward, KeysValues
 
 
@@ -63,14 +64,21 @@ class Cache:
 class DecoderBlock(nn.Module):
     """Pre-norm self-attention, cross-attention to the clip, feed-forward; all residual."""
 
-    def __init__(self, width: int, heads: int, context_width: int, dropout: float):
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        context_width: int,
+        dropout: float,
+        activation: Activation = "gelu",
+    ):
         super().__init__()
         self.self_norm = nn.LayerNorm(width)
         self.self_attention = Attention(width, heads)
         self.cross_norm = nn.LayerNorm(width)
         self.cross_attention = Attention(width, heads, context_width)
         self.feed_forward_norm = nn.LayerNorm(width)
-        self.feed_forward = FeedForward(width)
+        self.feed_forward = FeedForward(width, activation=activation)
         self.dropout = nn.Dropout(dropout)
 
     def look_at(self, context_BND: torch.Tensor) -> KeysValues:

@@ -6,7 +6,7 @@ both take one from outside. The paper states none of the widths, depths and patc
 
     VideoEncoder      tubelets of one size that tile the chunk (patches.py)
     TubeVideoEncoder  sparse tubes of several kinds (tubes.py), after TubeViT
-    AudioEncoder      patches that tile the spectrogram (patches.py)
+    AudioEncoder      patches of the spectrogram, which tile it or overlap (patches.py)
 """
 
 from __future__ import annotations
@@ -38,9 +38,13 @@ class VideoEncoder(nn.Module):
       dropout: probability of dropout.
       transformer: a ViT made elsewhere, in place of layers, heads and dropout: one that another
         encoder has too, or one with further options. Its width must be `width`.
+      learned_positions: whether positions are parameters, as in most pretrained ViTs, which start
+        as the fixed ones; a chunk then keeps its size for good.
+      class_tokens: learned tokens before the tubelets, as a ViT's CLS token or DINOv2's registers;
+        they are handed on with the others.
 
     Attributes:
-      tokens: N.
+      tokens: N, with the class tokens.
 
     Raises:
       ValueError: sizes that do not fit, or both or neither of layers and heads and a transformer.
@@ -58,10 +62,19 @@ class VideoEncoder(nn.Module):
         heads: int | None = None,
         dropout: float = 0.0,
         transformer: Transformer | None = None,
+        learned_positions: bool = False,
+        class_tokens: int = 0,
     ):
         super().__init__()
         require_positive("VideoEncoder", width=width, out_width=out_width)
-        self.patches = PatchGrid((chunk_frames, image_size, image_size), tubelet, 3, width)
+        self.patches = PatchGrid(
+            (chunk_frames, image_size, image_size),
+            tubelet,
+            3,
+            width,
+            learned_positions=learned_positions,
+            class_tokens=class_tokens,
+        )
         self.transformer = _vit("VideoEncoder", width, layers, heads, dropout, transformer)
         self.out = nn.Linear(width, out_width)
         self.tokens = self.patches.tokens
@@ -135,16 +148,20 @@ class AudioEncoder(nn.Module):
     Args:
       chunk_bands: A, columns of a chunk.
       mel_bins: S, mel bins of the spectrogram.
-      patch: columns and mel bins of a patch; each must divide its extent.
+      patch: columns and mel bins of a patch; without a stride each must divide its extent.
       width: D inside the ViT.
       out_width: D of the tokens handed on.
       layers: blocks of the ViT.
       heads: K, attention heads.
       dropout: probability of dropout.
       transformer: see VideoEncoder; the same object there and here shares the weights.
+      stride: columns and mel bins from patch to patch, where they overlap as AST's do; None: they
+        tile the chunk.
+      learned_positions: see VideoEncoder.
+      class_tokens: see VideoEncoder; AST has two.
 
     Attributes:
-      tokens: N.
+      tokens: N, with the class tokens.
 
     Raises:
       ValueError: sizes that do not fit, or both or neither of layers and heads and a transformer.
@@ -162,10 +179,21 @@ class AudioEncoder(nn.Module):
         heads: int | None = None,
         dropout: float = 0.0,
         transformer: Transformer | None = None,
+        stride: tuple[int, int] | None = None,
+        learned_positions: bool = False,
+        class_tokens: int = 0,
     ):
         super().__init__()
         require_positive("AudioEncoder", width=width, out_width=out_width)
-        self.patches = PatchGrid((chunk_bands, mel_bins), patch, 1, width)
+        self.patches = PatchGrid(
+            (chunk_bands, mel_bins),
+            patch,
+            1,
+            width,
+            stride=stride,
+            learned_positions=learned_positions,
+            class_tokens=class_tokens,
+        )
         self.transformer = _vit("AudioEncoder", width, layers, heads, dropout, transformer)
         self.out = nn.Linear(width, out_width)
         self.tokens = self.patches.tokens

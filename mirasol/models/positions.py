@@ -49,20 +49,23 @@ def chunk_positions(x_BTXD: torch.Tensor) -> torch.Tensor:
     return sincos_positions(number_T1, D).to(x_BTXD.dtype)[:, None]
 
 
-def grid_centres(sizes: tuple[int, ...], strides: tuple[int, ...]) -> torch.Tensor:
-    """Returns the centres of the patches that tile an array, in its coordinates, row-major.
+def grid_centres(
+    sizes: tuple[int, ...], strides: tuple[int, ...], lengths: tuple[int, ...] | None = None
+) -> torch.Tensor:
+    """Returns the centres of the patches of an array, in its coordinates, row-major.
 
     The first centre along an axis cut every 4 samples is at 1.5, between samples 1 and 2.
 
     Args:
       sizes: how many patches lie along each of the X axes.
-      strides: how long a patch is along each.
+      strides: how far they lie apart along each.
+      lengths: how long a patch is along each; None: as far as they lie apart, they tile the array.
 
     Returns:
       float32 [N, X].
     """
     axes = [
-        torch.arange(size, dtype=torch.float32) * stride + (stride - 1) / 2
-        for size, stride in zip(sizes, strides, strict=True)
+        torch.arange(size, dtype=torch.float32) * stride + (length - 1) / 2
+        for size, stride, length in zip(sizes, strides, lengths or strides, strict=True)
     ]
     return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).flatten(end_dim=-2)

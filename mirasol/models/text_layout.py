@@ -13,7 +13,9 @@ import torch
 from mirasol.batch import EOS_ID, PAD_ID
 
 
-def prefix_mask(prompt_XP: torch.Tensor, response: int, options: int = 1) -> torch.Tensor:
+def prefix_mask(
+    prompt_XP: torch.Tensor, response: int, options: int = 1, causal: bool = False
+) -> torch.Tensor:
     """Returns the mask of a prefix language model over a prompt and its responses.
 
     Prompt tokens see the whole prompt, response tokens also see earlier tokens of their own
@@ -33,6 +35,7 @@ def prefix_mask(prompt_XP: torch.Tensor, response: int, options: int = 1) -> tor
       prompt_XP: int token ids, 0 = padding.
       response: R.
       options: O, responses that stand side by side.
+      causal: whether a prompt token sees only those before it and itself.
 
     Returns:
       bool [X, L, L] with L = P + O * R.
@@ -44,8 +47,10 @@ def prefix_mask(prompt_XP: torch.Tensor, response: int, options: int = 1) -> tor
     real_XL = torch.cat([prompt_XP != PAD_ID, answers_XL], dim=1)
     slot = torch.arange(length, device=device)
     option = torch.div(slot - P, response, rounding_mode="floor")  # The prompt's are below 0.
-    earlier_LL = (slot[None, :] <= slot[:, None]) & (option[None, :] == option[:, None])
-    in_order_LL = (slot[None, :] < P) | earlier_LL
+    before_LL = slot[None, :] <= slot[:, None]
+    earlier_LL = before_LL & (option[None, :] == option[:, None])
+    prompt_LL = (slot[None, :] < P) & before_LL if causal else slot[None, :] < P
+    in_order_LL = prompt_LL | earlier_LL
     return (real_XL[:, None, :] & in_order_LL) | torch.eye(length, dtype=torch.bool, device=device)
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from mirasol.models.activations import Activation, nonlinearity
 from mirasol.models.chunk_masks import ChunkMasks
 from mirasol.models.recomputation import recomputed
 from mirasol.models.residuals import DropPath, Gate, NoGate
@@ -112,10 +113,20 @@ def _attend(
 
 
 class FeedForward(nn.Sequential):
-    """Linear, GELU, linear; four times as wide inside."""
+    """Linear, nonlinearity, linear.
 
-    def __init__(self, width: int):
-        super().__init__(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+    Args:
+      width: D.
+      hidden: width inside; None: 4 * width.
+      activation: the nonlinearity, by name (activations.py).
+    """
+
+    def __init__(self, width: int, hidden: int | None = None, activation: Activation = "gelu"):
+        require_positive("FeedForward", width=width, hidden=hidden)
+        hidden = hidden or 4 * width
+        super().__init__(
+            nn.Linear(width, hidden), nonlinearity(activation), nn.Linear(hidden, width)
+        )
 
 
 class Block(nn.Module):
@@ -128,6 +139,7 @@ class Block(nn.Module):
       drop_path: probability that a sample goes without a branch, drawn for each branch.
       gated: whether the tokens that entered the stack are added to the output through a gate that
         starts closed (residuals.Gate).
+      hidden, activation, norm_eps: see Transformer.
     """
 
     def __init__(
@@ -138,12 +150,15 @@ class Block(nn.Module):
         *,
         drop_path: float = 0.0,
         gated: bool = False,
+        hidden: int | None = None,
+        activation: Activation = "gelu",
+        norm_eps: float = 1e-5,
     ):
         super().__init__()
-        self.attention_norm = nn.LayerNorm(width)
+        self.attention_norm = nn.LayerNorm(width, norm_eps)
         self.attention = Attention(width, heads)
-        self.feed_forward_norm = nn.LayerNorm(width)
-        self.feed_forward = FeedForward(width)
+        self.feed_forward_norm = nn.LayerNorm(width, norm_eps)
+        self.feed_forward = FeedForward(width, hidden, activation)
         self.dropout = nn.Dropout(dropout)
         self.drop_path = DropPath(drop_path)
         self.gate = Gate() if gated else NoGate()
@@ -202,10 +217,15 @@ class Transformer(nn.Module):
       gated_blocks: numbers of the blocks, from 0, that have TubeViT's gate, which adds the tokens
         that entered the first block (residuals.Gate). Our sources do not state which blocks have
         one; as we understand TubeViT, a single block, the first above the frozen ones.
+      hidden: width inside the feed-forward networks; None: 4 * width.
+      activation: their nonlinearity: GELU, or the approximation that pretrained weights have.
+      norm_eps: added to the variance in every norm.
+      input_norm: whether the tokens are normalised before the first block, as in CLIP.
+      final_norm: whether they are behind the last; else they are handed on as its sum.
 
     Raises:
-      ValueError: width or heads not above 0, layers below 0, drop_path not in [0, 1), or a number
-        in gated_blocks of which there is no block.
+      ValueError: width, heads, hidden or norm_eps not above 0, layers below 0, drop_path not in
+        [0, 1), an unknown activation, or a number in gated_blocks of which there is no block.
     """
 
     def __init__(
@@ -218,9 +238,14 @@ class Transformer(nn.Module):
         drop_path: float = 0.0,
         checkpoint: bool = False,
         gated_blocks: Sequence[int] = (),
+        hidden: int | None = None,
+        activation: Activation = "gelu",
+        norm_eps: float = 1e-5,
+        input_norm: bool = False,
+        final_norm: bool = True,
     ):
         super().__init__()
-        require_positive("Transformer", width=width, heads=heads)
+        require_positive("Transformer", width=width, heads=heads, hidden=hidden)
         if layers < 0:
             raise ValueError(f"Transformer.layers is {layers}; it must be 0 or more")
         if not 0.0 <= drop_path < 1.0:
@@ -230,8 +255,11 @@ class Transformer(nn.Module):
                 f"Transformer.gated_blocks is {tuple(gated_blocks)}; with {layers} layers the "
                 f"blocks are 0 to {layers - 1}"
             )
+        if not norm_eps > 0.0:
+            raise ValueError(f"Transformer.norm_eps is {norm_eps}; it must be above 0")
         self.width = width
         self.checkpoint = checkpoint
+        self.input_norm = nn.LayerNorm(width, norm_eps) if input_norm else nn.Identity()
         self.blocks = nn.ModuleList(
             Block(
                 width,
@@ -239,15 +267,18 @@ class Transformer(nn.Module):
                 dropout,
                 drop_path=drop_path * number / max(layers - 1, 1),
                 gated=number in gated_blocks,
+                hidden=hidden,
+                activation=activation,
+                norm_eps=norm_eps,
             )
             for number in range(layers)
         )
-        self.norm = nn.LayerNorm(width)
+        self.norm = nn.LayerNorm(width, norm_eps) if final_norm else nn.Identity()
 
     def forward(self, x_BND: torch.Tensor, mask_BNN: Mask = None) -> torch.Tensor:
         """Returns [B, N, D], normalised. `mask_BNN` broadcasts over the batch."""
         recompute = self.checkpoint and torch.is_grad_enabled()
-        entered_BND = x_BND
+        entered_BND = x_BND = self.input_norm(x_BND)
         for block in self.blocks:
             if recompute:
                 x_BND = recomputed(block, x_BND, mask_BNN, entered_BND)
@@ -272,7 +303,7 @@ class Transformer(nn.Module):
           The normalised output [B, N, D], and the keys and values of all E + N tokens.
         """
         seen = []
-        entered_BND = x_BND
+        entered_BND = x_BND = self.input_norm(x_BND)
         for number, block in enumerate(self.blocks):
             before = None if earlier is None else earlier[number]
             x_BND, now = cast(Block, block).step(x_BND, before, mask_BNN, entered_BND)

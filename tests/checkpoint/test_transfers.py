@@ -1,3 +1,5 @@
+import threading
+
 import pytest
 import tensorstore as ts
 
@@ -32,3 +34,20 @@ def test_a_failure_names_the_array():
     transfers.add("model.bias", 4, future)
     with pytest.raises(CheckpointError, match=r"cannot read array 'model.bias': chunk is corrupt"):
         transfers.finish()
+
+
+def test_nothing_is_under_way_any_more_after_a_failure():
+    broken, failing = ts.Promise.new()
+    broken.set_exception(ValueError("disk full"))
+    slow, waiting = ts.Promise.new()
+    finisher = threading.Timer(0.2, lambda: slow.set_result(0))
+    finisher.start()
+    with (
+        pytest.raises(CheckpointError, match="cannot write array 'a': disk full"),
+        Transfers(limit_bytes=10, action="write") as transfers,
+    ):
+        transfers.add("a", 4, failing)
+        transfers.add("b", 4, waiting)
+        transfers.finish()
+    assert waiting.done()
+    finisher.join()

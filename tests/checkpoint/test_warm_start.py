@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from mirasol import config
+from mirasol.checkpoint.errors import CheckpointError
 from mirasol.checkpoint.manager import CheckpointManager
-from mirasol.checkpoint.manifest import CheckpointError
 from mirasol.checkpoint.reshaping import Interpolate, Overlap
 from mirasol.checkpoint.state import model_state, training_state
 from mirasol.checkpoint.warm_start import WarmStart
@@ -240,9 +240,9 @@ def test_a_source_that_is_not_there_is_told_with_the_nearest(tmp_path):
     (tmp_path / "empty").mkdir()
     folder = tmp_path / "run" / "checkpoints"
     for source, step, said in (
-        (tmp_path / "rnu", None, "there is no folder '.*rnu'; did you mean 'run'?"),
-        (tmp_path / "empty", None, "no complete checkpoint in .*empty"),
-        (tmp_path / "run", 3, r"WarmStart\.step is 3; .*checkpoints has \[5\]"),
+        (tmp_path / "rnu", None, "rnu is not there; did you mean '.*run'?"),
+        (tmp_path / "empty", None, "empty holds no checkpoints: .* did you mean '.*run'?"),
+        (tmp_path / "run", 3, r"no checkpoint of step 3 in .*run, which has \[5\]"),
         (folder / "step_00000005", 3, r"WarmStart\.step is 3; .* is of step 5"),
     ):
         with pytest.raises(CheckpointError, match=said):

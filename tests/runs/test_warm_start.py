@@ -136,7 +136,7 @@ def test_what_does_not_fit_stops_it_before_anything_is_written(capfd):
     assert "parameters that the model has not: combiner." in said
     assert train("tuned", WARM, "--gin.WARM_START='pretraned'") == 2
     said = capfd.readouterr().err
-    assert "there is no folder 'pretraned'; did you mean 'pretrained'?" in said
+    assert "pretraned is not there; did you mean 'pretrained'?" in said
     assert said.startswith("mirasol: --gin.WARM_START: ")
     assert train("tuned", WARM, start, "--gin.WarmStart.names=['combinr.*']") == 2
     said = capfd.readouterr().err
@@ -151,7 +151,7 @@ def test_check_looks_for_the_source_even_where_there_is_no_model(capfd):
     flags = ["--gin.WARM_START='nowhere'", "--gin.DECODER_HEADS=7"]
     assert main(["check", TINY, WARM, *flags]) == 2
     said = capfd.readouterr().err
-    assert "there is no folder 'nowhere'" in said
+    assert "WarmStart.source: nowhere is not there" in said
     assert "7 heads" in said
 
 

@@ -97,7 +97,7 @@ class SplitReader:
             if path:
                 yield path, place, row.as_json(self.benchmark.name, self.split)
                 continue
-            report.add_missing(place.name)
+            report.add_missing(place.name, row.origin)
             if policy is Policy.ERROR:
                 raise MissingMediaError(
                     f"{row.origin}: no media file {place.name} in {self._media.root}"

@@ -16,7 +16,7 @@ class Report:
       bad_rows: of them, rows that cannot be used.
       missing: of them, rows whose media file is not there.
       bad: what is wrong with the first bad rows, with file and row.
-      missing_files: the first names that were not found.
+      missing_files: the first names that were not found, and the row that first names each.
       kept: so many of each.
     """
 
@@ -24,14 +24,14 @@ class Report:
     bad_rows: int = 0
     missing: int = 0
     bad: list[str] = field(default_factory=list)
-    missing_files: dict[str, None] = field(default_factory=dict)
+    missing_files: dict[str, str] = field(default_factory=dict)
     kept: int = LINES_KEPT
 
-    def add_missing(self, name: str) -> None:
+    def add_missing(self, name: str, origin: str) -> None:
         """Counts a question whose media file is not there."""
         self.missing += 1
         if len(self.missing_files) < self.kept:
-            self.missing_files[name] = None
+            self.missing_files.setdefault(name, origin)
 
     def lines(self) -> list[str]:
         """Returns the account for a log: nothing where everything can be used."""

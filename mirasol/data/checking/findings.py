@@ -101,9 +101,14 @@ class Findings:
             yield from self._media_lines()
         if self.tally.questions:
             yield from self._text_lines()
-        unreadable = [f"{each.media}: {each.error}" for each in self.unreadable]
+        missing = [f"{row}: {name}" for name, row in self.report.missing_files.items()]
+        unreadable = [
+            f"{clip.origin}: {each.media}: {each.error}"
+            for clip, each in zip(self.tally.sample, self.probes, strict=True)
+            if each.error
+        ]
         yield from _listed("refused", self.report.bad, self.report.kept)
-        yield from _listed("missing", list(self.report.missing_files), self.report.kept)
+        yield from _listed("missing", missing, self.report.kept)
         yield from _listed("unreadable", unreadable, self.report.kept)
 
     def _media_lines(self) -> Iterator[str]:
