@@ -95,6 +95,23 @@ def test_frames_chunks_and_resolution_may_change(change, tmp_path):
     assert all(torch.equal(tensor, want[name]) for name, tensor in contents(model).items())
 
 
+def test_learned_positions_need_a_rule_that_knows_their_grid(tmp_path):
+    run, learned = "runs/av_shapes_tiny.gin", "VideoEncoder.learned_positions = True"
+    trained = config.load([run], ["SEED = 1", learned]).build().build_model()
+    save(trained, tmp_path)
+    model = config.load([run], ["IMAGE_SIZE = 64", learned]).build().build_model()
+    name = "video_encoder.patches.positions_ND"
+    said = stopped(WarmStart(source=str(tmp_path)), model)
+    assert f"{name} would go from float32[16, 96] to float32[64, 96]: " in said
+    rule = Interpolate(names=[name], grid=[1, 4, 4], new_grid=[1, 8, 8])
+    told = filled(WarmStart(source=str(tmp_path), reshapes=[rule]), model)
+    assert list(told["reshaped"]) == [name]
+    old = trained.video_encoder.patches.positions_ND.unflatten(0, (4, 4))
+    new = model.video_encoder.patches.positions_ND.unflatten(0, (8, 8))
+    torch.testing.assert_close(new[0, 0], old[0, 0])  # At the rim the nearest one holds.
+    torch.testing.assert_close(new.mean((0, 1)), old.mean((0, 1)))
+
+
 def test_a_part_is_loaded_and_the_rest_is_as_the_seed_made_it(tmp_path):
     save(build_model(seed=1), tmp_path)
     model, untouched = build_model(seed=2), contents(build_model(seed=2))
