@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import numpy as np
 import tensorstore as ts
@@ -17,6 +17,7 @@ import torch
 
 from mirasol.checkpoint.errors import CheckpointError
 from mirasol.checkpoint.index import Index, index
+from mirasol.checkpoint.places import Place, place
 
 # torch dtype: (its name in zarr3, the dtype of equal width through which numpy sees its bits).
 _BITS = {
@@ -86,14 +87,14 @@ def chunks_of(array: ts.TensorStore) -> Iterator[ts.TensorStore]:
 
 
 class ArrayFolder:
-    """The arrays of one checkpoint: an OCDBT database in a local folder.
+    """The arrays of one checkpoint: an OCDBT database.
 
     Args:
-      folder: of the database; made by the first array.
+      folder: of the database, a path, URL or place; made by the first array.
     """
 
-    def __init__(self, folder: Path):
-        self.folder = folder
+    def __init__(self, folder: str | os.PathLike | Place):
+        self.folder = place(folder)
         self._context = ts.Context({"cache_pool": {"total_bytes_limit": 64 << 20}})
 
     def create(self, name: str, shape: list[int], dtype: str, chunk: list[int]) -> ts.Future:
@@ -117,16 +118,12 @@ class ArrayFolder:
 
     def index(self) -> Index:
         """Returns where on the disk all chunks lie, as the disk has it, and not a cache."""
-        return index(ts.KvStore.open(self._files()).result())
-
-    def _files(self) -> dict:
-        # Not as a URL, in which % and ? in a path would mean something else.
-        return {"driver": "file", "path": f"{self.folder.absolute()}/"}
+        return index(ts.KvStore.open(self.folder.spec()).result())
 
     def _spec(self, name: str) -> dict:
         database = {
             "driver": "ocdbt",
-            "base": self._files(),
+            "base": self.folder.spec(),
             "target_data_file_size": _FILE_BYTES,
         }
         return {

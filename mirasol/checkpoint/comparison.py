@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mirasol.checkpoint.arrays import ArrayFolder
 from mirasol.checkpoint.manifest import ARRAYS, Manifest, read_manifest
+from mirasol.checkpoint.places import Place
 from mirasol.checkpoint.transfers import settle
 from mirasol.progress import progress_bar
 
@@ -43,7 +43,7 @@ class Comparison:
         return not (self.only_a or self.only_b or self.changed or differing or self.values)
 
 
-def compare_checkpoints(a: Path, b: Path) -> Comparison:
+def compare_checkpoints(a: Place, b: Place) -> Comparison:
     """Compares two checkpoints; host memory: twice the largest array.
 
     Raises:
@@ -101,7 +101,7 @@ def _kinds(manifest: Manifest) -> dict[str, str]:
     }
 
 
-def _differences(a: Path, b: Path, names: list[str]) -> dict[str, float | None]:
+def _differences(a: Place, b: Place, names: list[str]) -> dict[str, float | None]:
     ours, theirs = ArrayFolder(a / ARRAYS), ArrayFolder(b / ARRAYS)
     found = {}
     with progress_bar(total=len(names), title="compare", unit="arrays", leave=False) as bar:
@@ -111,6 +111,6 @@ def _differences(a: Path, b: Path, names: list[str]) -> dict[str, float | None]:
     return found
 
 
-def _read(folder: Path, arrays: ArrayFolder, name: str) -> np.ndarray:
+def _read(folder: Place, arrays: ArrayFolder, name: str) -> np.ndarray:
     array = settle(arrays.open(name), f"cannot open array {name!r} of {folder}")
     return settle(array.read(), f"cannot read array {name!r} of {folder}")

@@ -77,10 +77,10 @@ def abandoned_drafts(directory: Path) -> list[Path]:
     return [path for path in sorted(directory.iterdir()) if path.is_dir() and _is_abandoned(path)]
 
 
-def writer_told(path: Path) -> str:
+def writer_told(name: str) -> str:
     """Says of a draft, by its name, whether it may still become a checkpoint."""
-    writer = _PATTERN.fullmatch(path.name)
-    if _is_abandoned(path):
+    writer = _PATTERN.fullmatch(name)
+    if _is_abandoned(Path(name)):
         return "its writer died before it was complete; the next save removes it"
     if writer is None or writer["host"] != _host():
         return "begun on another machine or in another container; if nothing runs there, remove it"

@@ -9,15 +9,19 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mirasol.checkpoint.files import file_sizes
+if TYPE_CHECKING:
+    from mirasol.checkpoint.places import Place
 
 _TOO_BIG = "raise the limit on the size of a file (ulimit -f)"
 _NO_ROOM = "free space there, keep fewer checkpoints (Trainer.keep), or choose another --workdir"
 _VANISHED = (
     "something else moved, removed or unmounted it; see that it stays, or choose another --workdir"
 )
-_DENIED = "let user {user} write there (chown, chmod), or choose another --workdir"
+_DENIED = (
+    "let user {user} write there (chown, chmod, a bucket's roles), or choose another --workdir"
+)
 _ADVICE = {
     errno.ENOSPC: _NO_ROOM,
     errno.EDQUOT: _NO_ROOM,
@@ -28,7 +32,7 @@ _ADVICE = {
     errno.ENOENT: _VANISHED,
     errno.ESTALE: _VANISHED,
     errno.ENOTDIR: "a file stands where a folder is to be; choose another --workdir",
-    errno.EIO: "the disk itself fails; choose a --workdir on another one",
+    errno.EIO: "the disk or the store itself fails; try again, or choose another --workdir",
 }
 # How tensorstore tells of a failed call, among its own words.
 _OF_TENSORSTORE = re.compile(r"(?:os_error_code='|OS error )(\d+)")
@@ -40,7 +44,9 @@ class CheckpointError(ValueError):
 
 
 @contextlib.contextmanager
-def disk_errors_told(folder: Path, needed_bytes: int, draft: Path | None = None) -> Iterator[None]:
+def disk_errors_told(
+    folder: Place, needed_bytes: int, draft: Place | None = None
+) -> Iterator[None]:
     """Turns what a disk refuses in the block into one CheckpointError that says what to do.
 
     Args:
@@ -95,11 +101,10 @@ def _told(error: Exception, code: int) -> str:
     return f"{os.strerror(code)} ({str(error).partition(': ')[0]})"
 
 
-def _free(folder: Path, draft: Path | None) -> str:
+def _free(folder: Place, draft: Place | None) -> str:
     """Says how much was free, before the draft took some of it, where the folder is to be."""
     with contextlib.suppress(OSError):
-        taken = sum(file_sizes(draft).values()) if draft else 0
-        for place in folder.absolute().parents:
-            if place.is_dir():
-                return f"{shutil.disk_usage(place).free + taken:,} were free in {place}"
+        free = folder.free_bytes()
+        if free is not None:
+            return f"{free + ((draft and draft.taken_bytes()) or 0):,} were free"
     return "how many are free is unknown"

@@ -16,11 +16,10 @@ import dataclasses
 import errno
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import IO
+
+from mirasol.checkpoint.places import Place
 
 Span = tuple[int, int]  # From the first byte to behind the last.
-_PIECE_BYTES = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,14 +48,8 @@ def whole_file(size: int) -> FileEntry:
     return FileEntry(size, f"0-{size}", _sha256([]))
 
 
-def file_sizes(folder: Path) -> dict[str, int]:
-    """Returns the size in bytes of every file under `folder`, by relative path."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
-
-
-def file_entries(folder: Path, chunks: Mapping[str, Iterable[Span]]) -> dict[str, FileEntry]:
-    """Returns an entry for every file under `folder`.
+def file_entries(folder: Place, chunks: Mapping[str, Iterable[Span]]) -> dict[str, FileEntry]:
+    """Returns an entry for every file in a folder.
 
     Args:
       folder: of the checkpoint, without its manifest.
@@ -65,34 +58,37 @@ def file_entries(folder: Path, chunks: Mapping[str, Iterable[Span]]) -> dict[str
     Raises:
       FileNotFoundError: a file that holds chunks is not there in full.
     """
-    sizes = file_sizes(folder)
+    names = folder.files()
     entries = {}
-    for name in sorted(sizes.keys() | chunks.keys()):
-        spans, size = _joined(chunks.get(name, ())), sizes.get(name, 0)
-        if name not in sizes or (spans and spans[-1][1] > size):
-            raise FileNotFoundError(errno.ENOENT, "is cut or gone", str(folder / name))
+    for name in sorted({*names, *chunks}):
+        spans = _joined(chunks.get(name, ()))
+        least = spans[-1][1] if spans else 0
+        size = folder.size(name, least) if name in names else -1
+        if size < least:
+            raise FileNotFoundError(errno.ENOENT, "is cut or gone", f"{folder}/{name}")
         written = " ".join(f"{start}-{stop}" for start, stop in spans)
-        entries[name] = FileEntry(size, written, _rest(folder / name, size, spans))
+        entries[name] = FileEntry(size, written, _rest(folder, name, size, spans))
     return entries
 
 
-def file_faults(folder: Path, files: Mapping[str, FileEntry]) -> Iterator[tuple[str, str]]:
+def file_faults(folder: Place, files: Mapping[str, FileEntry]) -> Iterator[tuple[str, str]]:
     """Yields name and fault of each file that is not as it was written, as far as `rest` tells.
 
     Raises:
       PermissionError: whether a file is sound cannot be told.
     """
     for name, entry in files.items():
-        if fault := _fault(folder / name, entry):
+        if fault := _fault(folder, name, entry):
             yield name, fault
 
 
-def _fault(path: Path, entry: FileEntry) -> str:
+def _fault(folder: Place, name: str, entry: FileEntry) -> str:
+    spans = entry.spans
     try:
-        size = path.stat().st_size
+        size = folder.size(name, spans[-1][1] if spans else 0)
         if size != entry.bytes:
             return f"has {size} bytes instead of {entry.bytes}"
-        sound = _rest(path, size, entry.spans) == entry.rest
+        sound = _rest(folder, name, size, spans) == entry.rest
         return "" if sound else "does not match its checksum"
     except FileNotFoundError:
         return "is missing"
@@ -112,19 +108,12 @@ def _joined(spans: Iterable[Span]) -> list[Span]:
     return joined
 
 
-def _rest(path: Path, size: int, spans: Sequence[Span]) -> str:
+def _rest(folder: Place, name: str, size: int, spans: Sequence[Span]) -> str:
     """Returns the SHA-256 of the bytes of a file outside of the spans."""
     starts = [0, *(stop for _, stop in spans)]
     stops = [*(start for start, _ in spans), size]
-    with path.open("rb") as file:
-        return _sha256(_pieces(file, zip(starts, stops, strict=True)))
-
-
-def _pieces(file: IO[bytes], spans: Iterable[Span]) -> Iterator[bytes]:
-    for start, stop in spans:
-        file.seek(start)
-        for at in range(start, stop, _PIECE_BYTES):
-            yield file.read(min(_PIECE_BYTES, stop - at))
+    gaps = [gap for gap in zip(starts, stops, strict=True) if gap[0] < gap[1]]
+    return _sha256(folder.read(name, start, stop) for start, stop in gaps)
 
 
 def _sha256(pieces: Iterable[bytes]) -> str:

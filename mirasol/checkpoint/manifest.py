@@ -13,11 +13,13 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from mirasol.checkpoint.errors import CheckpointError
 from mirasol.checkpoint.files import FileEntry, file_faults, whole_file
+from mirasol.checkpoint.places import Place, place
+
+Folder = str | os.PathLike | Place
 
 ARRAYS = "arrays"
 FILE_NAME = "manifest.json"
@@ -58,14 +60,14 @@ class Manifest:
         """The names of all arrays and values."""
         return [*self.arrays, *self.values]
 
-    def write(self, folder: Path) -> None:
+    def write(self, folder: Folder) -> None:
         """Writes the manifest into `folder`."""
         content = {"format": _FORMAT, "version": _VERSION, **dataclasses.asdict(self)}
         content["checksum"] = _checksum(content)
-        (folder / FILE_NAME).write_text(_text(content), encoding="utf-8")
+        place(folder).write(FILE_NAME, _text(content).encode())
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Folder) -> Manifest:
     """Reads and checks a manifest, and every file that it lists, as far as chunks go unread.
 
     Raises:
@@ -75,15 +77,15 @@ def read_manifest(folder: Path) -> Manifest:
     """
     manifest = read_contents(folder)
     with _permission_told(folder):
-        for name, fault in file_faults(folder, manifest.files):
+        for name, fault in file_faults(place(folder), manifest.files):
             raise CheckpointError(f"{folder} is damaged: its file {name} {fault}")
     return manifest
 
 
-def read_contents(folder: Path) -> Manifest:
+def read_contents(folder: Folder) -> Manifest:
     """Reads and checks a manifest alone; raises what `read_manifest` does."""
-    path = folder / FILE_NAME
-    content = _content(path)
+    path = f"{folder}/{FILE_NAME}"
+    content = _content(place(folder))
     header = (content.get("format"), content.get("version"))
     if header not in _FILES:
         raise CheckpointError(
@@ -106,14 +108,15 @@ _FILES: dict[tuple[Any, Any], Callable[[Any], FileEntry]] = {
 }
 
 
-def _content(path: Path) -> dict[str, Any]:
+def _content(folder: Place) -> dict[str, Any]:
     """Returns the JSON object of a manifest, in which every byte is as it was written."""
+    path = f"{folder}/{FILE_NAME}"
     try:
-        with _permission_told(path.parent):
-            text = path.read_bytes().decode("utf-8")
+        with _permission_told(folder):
+            text = folder.read(FILE_NAME).decode("utf-8")
         content = json.loads(text)
     except FileNotFoundError as error:
-        raise CheckpointError(f"{path.parent} is no complete checkpoint: no {FILE_NAME}") from error
+        raise CheckpointError(f"{folder} is no complete checkpoint: no {FILE_NAME}") from error
     except PermissionError:
         raise
     except (OSError, ValueError, RecursionError) as error:
@@ -125,7 +128,7 @@ def _content(path: Path) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _permission_told(folder: Path) -> Iterator[None]:
+def _permission_told(folder: Folder) -> Iterator[None]:
     try:
         yield
     except PermissionError as error:

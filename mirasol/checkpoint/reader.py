@@ -7,7 +7,6 @@ are whole tensors, so a checkpoint of one layout restores into any other.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import tensorstore as ts
 import torch
@@ -24,6 +23,7 @@ from torch.futures import Future
 
 from mirasol.checkpoint.arrays import ArrayFolder, box, dtype_name, host_view, torch_dtype
 from mirasol.checkpoint.manifest import ARRAYS, ArrayEntry, CheckpointError, read_manifest
+from mirasol.checkpoint.places import is_place, place
 from mirasol.checkpoint.transfers import LIMIT_BYTES, Transfers, done, settle
 
 
@@ -31,7 +31,7 @@ class TensorStoreReader(StorageReader):
     """Reads one checkpoint.
 
     Args:
-      folder: of the checkpoint.
+      folder: of the checkpoint, a path or a URL (places.py).
       limit_bytes: of host copies under way at a time (tensors on the host are read in place).
 
     Raises:
@@ -39,21 +39,21 @@ class TensorStoreReader(StorageReader):
     """
 
     def __init__(self, folder: str | os.PathLike, limit_bytes: int = LIMIT_BYTES):
-        self.folder = Path(folder)
+        self.folder = place(folder)
         self.limit_bytes = limit_bytes
         self.reset()
 
     def reset(self, checkpoint_id: str | os.PathLike | None = None) -> None:
         """Turns to the checkpoint `checkpoint_id`, if one is given."""
         # Read here and not in read_metadata, whose errors DCP swallows.
-        self.folder = Path(checkpoint_id or self.folder)
+        self.folder = place(checkpoint_id or self.folder)
         self.manifest = read_manifest(self.folder)
 
     def read_metadata(self) -> Metadata:
         """Returns what DCP plans with: every array as one piece, however it was written."""
         return Metadata(
             {name: _whole(entry) for name, entry in self.manifest.arrays.items()},
-            storage_meta=StorageMeta(checkpoint_id=os.fspath(self.folder)),
+            storage_meta=StorageMeta(checkpoint_id=str(self.folder)),
         )
 
     def set_up_storage_reader(self, metadata: Metadata, is_coordinator: bool) -> None:
@@ -85,8 +85,8 @@ class TensorStoreReader(StorageReader):
 
     @classmethod
     def validate_checkpoint_id(cls, checkpoint_id: str | os.PathLike) -> bool:
-        """Tells whether the place is a local folder."""
-        return "://" not in os.fspath(checkpoint_id)
+        """Tells whether the place is one that checkpoints can lie in."""
+        return is_place(checkpoint_id)
 
 
 def _read(item: ReadItem, array: ts.TensorStore, planner: LoadPlanner, transfers: Transfers):

@@ -11,6 +11,7 @@ from absl import logging
 
 from mirasol.checkpoint.errors import CheckpointError
 from mirasol.checkpoint.manifest import FILE_NAME, read_manifest
+from mirasol.checkpoint.places import Place, place
 from mirasol.checkpoint.survey import newest
 
 
@@ -19,38 +20,35 @@ class SourceCheckpoint:
     """One complete checkpoint, anywhere.
 
     Attributes:
-      folder: absolute.
+      folder: absolute path, or URL.
       step: of its run; None where it is of no run.
       checksum: of its manifest, and by it of all that the manifest lists.
     """
 
-    folder: Path
+    folder: str
     step: int | None
     checksum: str
 
     def told(self) -> dict[str, Any]:
         """Returns it as JSON values."""
-        return {"folder": str(self.folder), "step": self.step, "checksum": self.checksum}
+        return dataclasses.asdict(self)
 
 
 def find_checkpoint(source: str, step: int | None = None) -> SourceCheckpoint:
     """Returns a checkpoint of another run.
 
     Args:
-      source: a workdir, the folder of its checkpoints, or one checkpoint.
+      source: a workdir, the folder of its checkpoints, or one checkpoint; a path or a URL.
       step: which of several; the newest complete one by default.
 
     Raises:
       CheckpointError: there is no such folder, no complete checkpoint in it, or none of that step.
     """
-    place = Path(source).expanduser()
-    if (place / FILE_NAME).is_file():
-        found = _checkpoint(place)
-        if step not in (None, found.step):
-            raise CheckpointError(f"WarmStart.step is {step}; {place} is of step {found.step}")
-        return found
     try:
-        folder, passed = newest(place, step)
+        where = place(source if "://" in source else Path(source).expanduser())
+        if where.has(FILE_NAME):
+            return _only(where, step)
+        folder, passed = newest(where, step)
     except CheckpointError:
         raise
     except ValueError as error:
@@ -61,7 +59,15 @@ def find_checkpoint(source: str, step: int | None = None) -> SourceCheckpoint:
     return _checkpoint(folder)
 
 
-def _checkpoint(folder: Path) -> SourceCheckpoint:
-    step = read_manifest(folder).values.get("step")
-    content = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
-    return SourceCheckpoint(folder.absolute(), step, content["checksum"])
+def _only(folder: Place, step: int | None) -> SourceCheckpoint:
+    found = _checkpoint(folder)
+    if step not in (None, found.step):
+        raise CheckpointError(f"WarmStart.step is {step}; {folder} is of step {found.step}")
+    return found
+
+
+def _checkpoint(folder: Place) -> SourceCheckpoint:
+    manifest = read_manifest(folder)
+    checksum = json.loads(folder.read(FILE_NAME))["checksum"]
+    path = str(folder) if "://" in str(folder) else str(Path(str(folder)).absolute())
+    return SourceCheckpoint(path, manifest.values.get("step"), checksum)

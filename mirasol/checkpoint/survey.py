@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from pathlib import Path
 
 from mirasol.checkpoint.draft import writer_told
 from mirasol.checkpoint.errors import CheckpointError
-from mirasol.checkpoint.files import file_faults, file_sizes
+from mirasol.checkpoint.files import file_faults
 from mirasol.checkpoint.manifest import FILE_NAME, read_contents
+from mirasol.checkpoint.places import Place
 from mirasol.spelling import closest, hint
 
 COMPLETE, DAMAGED, INCOMPLETE = "complete", "damaged", "incomplete"
@@ -29,7 +29,7 @@ class Found:
       reason: why it is not complete, "" if it is.
     """
 
-    folder: Path
+    folder: Place
     step: int
     saved: str
     bytes: int
@@ -37,7 +37,7 @@ class Found:
     reason: str
 
 
-def survey(place: Path, step: int | None = None) -> list[Found]:
+def survey(place: Place, step: int | None = None) -> list[Found]:
     """Returns what is found in a place, by step; only folders of `step`, if one is given.
 
     Raises:
@@ -49,7 +49,7 @@ def survey(place: Path, step: int | None = None) -> list[Found]:
     return [_found(folder) for folder in folders if step in (None, _step(folder))]
 
 
-def all_steps(place: Path, step: int | None = None) -> list[Path]:
+def all_steps(place: Place, step: int | None = None) -> list[Place]:
     """Returns the checkpoints of a place that bear a step's name, oldest first; or that of `step`.
 
     Args:
@@ -71,7 +71,7 @@ def all_steps(place: Path, step: int | None = None) -> list[Path]:
     return [named[step]]
 
 
-def newest(place: Path, step: int | None = None) -> tuple[Path, list[Found]]:
+def newest(place: Place, step: int | None = None) -> tuple[Place, list[Found]]:
     """Returns the newest complete checkpoint of a place, and newer ones that are passed over.
 
     A step that is asked for, or a place that is a checkpoint, is returned whatever its condition.
@@ -91,7 +91,7 @@ def newest(place: Path, step: int | None = None) -> tuple[Path, list[Found]]:
     raise ValueError(f"no complete checkpoint in {place}; see: checkpoint ls {place}")
 
 
-def _require(step: int, place: Path, steps: list[int]) -> None:
+def _require(step: int, place: Place, steps: list[int]) -> None:
     if step not in steps:
         there = sorted(set(steps))
         near = min(there, key=lambda other: abs(other - step), default=None)
@@ -99,20 +99,20 @@ def _require(step: int, place: Path, steps: list[int]) -> None:
         raise ValueError(f"no checkpoint of step {step} in {place}, which has {there}{offered}")
 
 
-def _is_checkpoint(place: Path) -> bool:
-    return _NAME.fullmatch(place.name) is not None or (place / FILE_NAME).is_file()
+def _is_checkpoint(place: Place) -> bool:
+    return _NAME.fullmatch(place.name) is not None or place.has(FILE_NAME)
 
 
-def _folders(place: Path) -> list[Path]:
+def _folders(place: Place) -> list[Place]:
     """Returns the folders named like checkpoints, by step; ValueError if there are none."""
-    if not place.is_dir():
-        near = closest(place.name, [other.name for other in _beside(place)])
+    if not place.exists():
+        near = closest(place.name, [other.name for other in place.beside()])
         raise ValueError(f"{place} is not there{_offered(place, near)}")
     if _is_checkpoint(place):
         return [place]
     found = _inside(place)
     if not found:
-        others = [other.name for other in _beside(place) if other != place and _inside(other)]
+        others = [other.name for other in place.beside() if _inside(other)]
         near = closest(place.name, others) or next(iter(sorted(others)), "")
         raise ValueError(
             f"{place} holds no checkpoints: they are folders step_00000500, in it or in its "
@@ -121,50 +121,46 @@ def _folders(place: Path) -> list[Path]:
     return found
 
 
-def _inside(place: Path) -> list[Path]:
-    home = place / "checkpoints" if (place / "checkpoints").is_dir() else place
-    found = [path for path in home.iterdir() if _NAME.fullmatch(path.name) and path.is_dir()]
-    return sorted(found, key=lambda path: (_step(path), path.name))
+def _inside(place: Place) -> list[Place]:
+    home = place / "checkpoints" if "checkpoints" in place.folders() else place
+    found = [home / name for name in home.folders() if _NAME.fullmatch(name)]
+    return sorted(found, key=lambda folder: (_step(folder), folder.name))
 
 
-def _beside(place: Path) -> list[Path]:
-    parent = place.absolute().parent
-    return [path for path in parent.iterdir() if path.is_dir()] if parent.is_dir() else []
+def _offered(place: Place, name: str) -> str:
+    there = [str(other) for other in place.beside() if other.name == name]
+    return hint(there[0]) if there else ""
 
 
-def _offered(place: Path, name: str) -> str:
-    return hint(str(place.with_name(name))) if name else ""
-
-
-def _step(folder: Path) -> int:
+def _step(folder: Place) -> int:
     named = _NAME.fullmatch(folder.name)
     return int(named["step"]) if named else -1
 
 
-def _found(folder: Path) -> Found:
-    saved, condition, reason = _condition(folder)
-    return Found(folder, _step(folder), saved, _bytes(folder), condition, reason)
-
-
-def _condition(folder: Path) -> tuple[str, str, str]:
-    """Returns when it was saved, its condition and the reason."""
+def _found(folder: Place) -> Found:
+    try:
+        taken = folder.taken_bytes()
+    except OSError:  # A file of it was removed just now.
+        taken = None
     named = _NAME.fullmatch(folder.name)
     if named and named["mark"] == INCOMPLETE:
-        return "", INCOMPLETE, writer_told(folder)
-    if not (folder / FILE_NAME).exists():
-        return "", INCOMPLETE, f"no {FILE_NAME}"
+        told = "", 0, INCOMPLETE, writer_told(folder.name)
+    elif not folder.has(FILE_NAME):
+        told = "", 0, INCOMPLETE, f"no {FILE_NAME}"
+    else:
+        told = _condition(folder, aside=bool(named and named["mark"] == DAMAGED))
+    saved, listed, condition, reason = told
+    return Found(folder, _step(folder), saved, taken or listed, condition, reason)
+
+
+def _condition(folder: Place, aside: bool) -> tuple[str, int, str, str]:
+    """Returns when it was saved, the bytes of its files, its condition and the reason."""
     try:
         manifest = read_contents(folder)
         fault = " ".join(next(file_faults(folder, manifest.files), ()))
     except (CheckpointError, OSError) as error:
-        return "", DAMAGED, str(error)
-    if not fault and named and named["mark"] == DAMAGED:
+        return "", 0, DAMAGED, str(error)
+    if not fault and aside:
         fault = "set aside as damaged when its step was saved again"
-    return manifest.saved, DAMAGED if fault else COMPLETE, fault
-
-
-def _bytes(folder: Path) -> int:
-    try:
-        return sum(file_sizes(folder).values())
-    except OSError:  # It was removed, or got its name, just now.
-        return 0
+    size = sum(entry.bytes for entry in manifest.files.values())
+    return manifest.saved, size, DAMAGED if fault else COMPLETE, fault

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
-from pathlib import Path
 
 from mirasol.checkpoint.arrays import ArrayFolder, chunks_of
 from mirasol.checkpoint.errors import CheckpointError
 from mirasol.checkpoint.files import file_faults
 from mirasol.checkpoint.manifest import ARRAYS, FILE_NAME, ArrayEntry, read_contents
+from mirasol.checkpoint.places import Place, place
 from mirasol.checkpoint.transfers import settle
 from mirasol.progress import progress_bar
 
@@ -25,7 +26,7 @@ class Verdict:
       faults: what is wrong by the name of the array or file; empty if all is sound.
     """
 
-    folder: Path
+    folder: Place
     arrays: int
     bytes: int
     faults: Mapping[str, str]
@@ -36,7 +37,7 @@ class Verdict:
         return not self.faults
 
 
-def verify(folder: Path) -> Verdict:
+def verify(where: str | os.PathLike | Place) -> Verdict:
     """Reads every byte of a checkpoint, one array after the other, past all damage.
 
     Host memory: the largest chunk.
@@ -44,6 +45,7 @@ def verify(folder: Path) -> Verdict:
     Raises:
       PermissionError: the checkpoint may not be read.
     """
+    folder = place(where)
     try:
         manifest = read_contents(folder)
     except CheckpointError as error:

@@ -56,7 +56,7 @@ class WarmStart:
     stands for any text. A pattern that matches nothing is an error.
 
     Attributes:
-      source: a workdir, its folder of checkpoints, or one checkpoint.
+      source: a workdir, its folder of checkpoints, or one checkpoint; a path or a URL.
       step: of the checkpoint; the newest complete one by default.
       names: patterns of the parameters that are loaded; all others start as the seed makes them.
       renames: pairs of a pattern of names in the source and the name here; each * of the second is

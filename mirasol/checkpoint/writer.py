@@ -10,11 +10,9 @@ JSON `values` in the manifest.
 from __future__ import annotations
 
 import dataclasses
-import errno
 import itertools
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -36,10 +34,10 @@ from torch.distributed.checkpoint.storage import WriteResult
 from torch.futures import Future
 
 from mirasol.checkpoint.arrays import ArrayFolder, box, chunk_shape, dtype_name, host_view
-from mirasol.checkpoint.draft import Draft
-from mirasol.checkpoint.errors import CheckpointError, disk_errors_told, require_space
-from mirasol.checkpoint.files import FileEntry, file_entries
+from mirasol.checkpoint.completeness import require_written, written_files
+from mirasol.checkpoint.errors import CheckpointError, disk_errors_told
 from mirasol.checkpoint.manifest import ARRAYS, ArrayEntry, Manifest, now
+from mirasol.checkpoint.places import Writing, is_place, place
 from mirasol.checkpoint.transfers import LIMIT_BYTES, Transfers, done, settle
 
 
@@ -47,7 +45,7 @@ class TensorStoreWriter(StorageWriter):
     """Writes one checkpoint: complete under `folder` when `finish` returns, or not there at all.
 
     Args:
-      folder: of the checkpoint; it must not exist.
+      folder: of the checkpoint, a path or a URL (places.py); it must not exist.
       values: JSON values by name, which travel beside the tensors.
       limit_bytes: of host copies under way at a time (tensors on the host are not copied).
     """
@@ -58,15 +56,15 @@ class TensorStoreWriter(StorageWriter):
         values: Mapping[str, Any] | None = None,
         limit_bytes: int = LIMIT_BYTES,
     ):
-        self.folder = Path(folder)
+        self.folder = place(folder)
         self.values = dict(values or {})
         self.limit_bytes = limit_bytes
-        self._draft: Draft | None = None
+        self._writing: Writing | None = None
 
     def reset(self, checkpoint_id: str | os.PathLike | None = None) -> None:
         """Begins a new checkpoint, in the folder `checkpoint_id` if one is given."""
-        self.folder = Path(checkpoint_id or self.folder)
-        self._draft = None
+        self.folder = place(checkpoint_id or self.folder)
+        self._writing = None
 
     def set_up_storage_writer(self, is_coordinator: bool, *args: Any, **kwargs: Any) -> None:
         """Has nothing to prepare."""
@@ -87,19 +85,19 @@ class TensorStoreWriter(StorageWriter):
         """
         shards = _shards(plans)
         with disk_errors_told(self.folder, _bytes(shards)):
-            self._draft = Draft(self.folder)
-            require_space(self._draft.path, _bytes(shards))
-            _create(ArrayFolder(self._draft.path / ARRAYS), shards)
-        return [dataclasses.replace(plan, storage_data=str(self._draft.path)) for plan in plans]
+            self._writing = self.folder.begin(_bytes(shards))
+            draft = self._writing.place
+            _create(ArrayFolder(draft / ARRAYS), shards)
+        return [dataclasses.replace(plan, storage_data=str(draft)) for plan in plans]
 
     def write_data(self, plan: SavePlan, planner: SavePlanner) -> Future[list[WriteResult]]:
         """Writes this process's boxes; they are on the disk when the future is there."""
-        draft = Path(plan.storage_data)
+        draft = place(plan.storage_data)
         with disk_errors_told(self.folder, _bytes(_shards([plan])), draft):
             return done(self._write(plan, planner))
 
     def _write(self, plan: SavePlan, planner: SavePlanner) -> list[WriteResult]:
-        arrays = ArrayFolder(Path(plan.storage_data) / ARRAYS)
+        arrays = ArrayFolder(place(plan.storage_data) / ARRAYS)
         opened = [arrays.open(item.index.fqn) for item in plan.items]
         results = []
         with Transfers(self.limit_bytes, "write") as transfers:
@@ -122,28 +120,29 @@ class TensorStoreWriter(StorageWriter):
 
     def finish(self, metadata: Metadata, results: list[list[WriteResult]]) -> None:
         """Writes the manifest and gives the checkpoint its name."""
-        assert self._draft is not None, "finish() comes after prepare_global_plan()"
+        assert self._writing is not None, "finish() comes after prepare_global_plan()"
         arrays = {name: _entry(kind) for name, kind in metadata.state_dict_metadata.items()}
-        _check_written(arrays, results)
-        draft = self._draft.path
+        require_written(arrays, results)
+        draft = self._writing.place
         with disk_errors_told(self.folder, sum(entry.bytes for entry in arrays.values()), draft):
-            files = _files(draft, arrays)
+            files = written_files(draft, arrays)
             Manifest(arrays, self.values, files, now()).write(draft)
-            self._draft.publish()
+            self._writing.publish()
+        self._writing = None
 
     def discard(self) -> None:
         """Removes what a failed save left behind; does nothing after `finish`."""
-        if self._draft is not None:
-            self._draft.discard()
+        if self._writing is not None:
+            self._writing.discard()
 
     @classmethod
     def validate_checkpoint_id(cls, checkpoint_id: str | os.PathLike) -> bool:
-        """Tells whether the place is a local folder."""
-        return "://" not in os.fspath(checkpoint_id)
+        """Tells whether the place is one that checkpoints can lie in."""
+        return is_place(checkpoint_id)
 
     def storage_meta(self) -> StorageMeta:
         """Returns the checkpoint's place; some versions of DCP do not expect None here."""
-        return StorageMeta(checkpoint_id=os.fspath(self.folder))
+        return StorageMeta(checkpoint_id=str(self.folder))
 
 
 def _data(item: WriteItem) -> TensorWriteData:
@@ -179,30 +178,3 @@ def _create(arrays: ArrayFolder, shards: Mapping[str, list[TensorWriteData]]) ->
             chunk = chunk_shape(shape, [box.chunk.offsets for box in boxes])
             transfers.add(name, 0, arrays.create(name, shape, dtype, chunk))
         transfers.finish()
-
-
-def _files(folder: Path, arrays: Mapping[str, ArrayEntry]) -> dict[str, FileEntry]:
-    """Returns the files that were written, and makes sure that they are all there.
-
-    Raises:
-      FileNotFoundError: something removed or cut one of them in the meantime.
-    """
-    if not arrays:
-        return file_entries(folder, {})
-    try:
-        found = ArrayFolder(folder / ARRAYS).index()
-    except ValueError as error:
-        raise FileNotFoundError(errno.ENOENT, f"cannot be read: {error}", str(folder)) from error
-    for name, entry in arrays.items():
-        if found.bytes.get(name, 0) < entry.bytes:
-            raise FileNotFoundError(errno.ENOENT, f"holds no {name!r} any more", str(folder))
-    return file_entries(folder, {f"{ARRAYS}/{name}": spans for name, spans in found.spans.items()})
-
-
-def _check_written(arrays: Mapping[str, ArrayEntry], results: list[list[WriteResult]]) -> None:
-    written = dict.fromkeys(arrays, 0)
-    for result in itertools.chain.from_iterable(results):
-        written[result.index.fqn] += result.size_in_bytes
-    short = [name for name, entry in arrays.items() if written[name] != entry.bytes]
-    if short:
-        raise CheckpointError(f"not written in full, nothing is saved: {', '.join(short)}")

@@ -14,6 +14,7 @@ from mirasol.commands.printing import columns
 if TYPE_CHECKING:
     from mirasol.checkpoint.comparison import Comparison
     from mirasol.checkpoint.manifest import Manifest
+    from mirasol.checkpoint.places import Place
     from mirasol.checkpoint.survey import Found
     from mirasol.checkpoint.verification import Verdict
 
@@ -33,7 +34,7 @@ def listing(found: Sequence[Found]) -> Content:
                 "bytes": each.bytes,
                 "condition": each.condition,
                 "reason": each.reason,
-                "newest": each.folder == newest,
+                "newest": each.folder is newest,
             }
             for each in found
         ]
@@ -58,7 +59,7 @@ def render_listing(content: Content) -> str:
     return "\n".join(columns(rows))
 
 
-def contents(folder: Path, manifest: Manifest) -> Content:
+def contents(folder: Place, manifest: Manifest) -> Content:
     """Returns what a checkpoint holds; a part is the first two words of an array's name."""
     parts: dict[str, Content] = defaultdict(lambda: {"arrays": 0, "elements": 0, "bytes": 0})
     for name, entry in manifest.arrays.items():
@@ -101,7 +102,7 @@ def render_contents(content: Content) -> str:
     )
 
 
-def differences(a: Path, b: Path, found: Comparison) -> Content:
+def differences(a: Place, b: Place, found: Comparison) -> Content:
     """Returns what sets two checkpoints apart."""
     return {
         "a": str(a),

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mirasol.commands import checkpoint_text as text
 from mirasol.commands.printing import print_as
 from mirasol.commands.request import Request, number
 from mirasol.spelling import nearest
+
+if TYPE_CHECKING:
+    from mirasol.checkpoint.places import Place
 
 
 def checkpoint(request: Request) -> int:
@@ -37,10 +40,12 @@ def checkpoint(request: Request) -> int:
             f"a checkpoint, not {len(places)}"
         )
     step = number("step", request.step, int)
-    return action([Path(place) for place in places], step, request.format)
+    from mirasol.checkpoint.places import place
+
+    return action([place(each) for each in places], step, request.format)
 
 
-def _ls(places: Sequence[Path], step: int | None, form: str) -> int:
+def _ls(places: Sequence[Place], step: int | None, form: str) -> int:
     """Lists what is there, sound or not."""
     from mirasol.checkpoint.survey import survey
 
@@ -48,7 +53,7 @@ def _ls(places: Sequence[Path], step: int | None, form: str) -> int:
     return 0
 
 
-def _show(places: Sequence[Path], step: int | None, form: str) -> int:
+def _show(places: Sequence[Place], step: int | None, form: str) -> int:
     """Prints what one checkpoint holds, without its tensors' contents."""
     from mirasol.checkpoint.manifest import read_manifest
 
@@ -57,7 +62,7 @@ def _show(places: Sequence[Path], step: int | None, form: str) -> int:
     return 0
 
 
-def _diff(places: Sequence[Path], step: int | None, form: str) -> int:
+def _diff(places: Sequence[Place], step: int | None, form: str) -> int:
     """Compares two checkpoints; returns 1 if they differ."""
     from mirasol.checkpoint.comparison import compare_checkpoints
 
@@ -67,19 +72,19 @@ def _diff(places: Sequence[Path], step: int | None, form: str) -> int:
     return 0 if found.same else 1
 
 
-def _verify(places: Sequence[Path], step: int | None, form: str) -> int:
+def _verify(places: Sequence[Place], step: int | None, form: str) -> int:
     """Reads every byte; returns 1 if any is damaged."""
     from mirasol.checkpoint.survey import all_steps
     from mirasol.checkpoint.verification import verify
 
     read = [verify(folder) for folder in all_steps(places[0], step)]
     # A run that goes on may have removed its oldest one in the meantime.
-    verdicts = [verdict for verdict in read if verdict.sound or verdict.folder.is_dir()]
+    verdicts = [verdict for verdict in read if verdict.sound or verdict.folder.exists()]
     print_as(text.verdicts(verdicts), text.render_verdicts, form)
     return 0 if all(verdict.sound for verdict in verdicts) else 1
 
 
-def _one(place: Path, step: int | None) -> Path:
+def _one(place: Place, step: int | None) -> Place:
     """Returns the checkpoint to look at; tells of newer ones that are passed over."""
     from mirasol.checkpoint.survey import newest
 
@@ -90,7 +95,7 @@ def _one(place: Path, step: int | None) -> Path:
 
 
 # By name, with how many places it takes.
-_ACTIONS: dict[str, tuple[Callable[[Sequence[Path], int | None, str], int], int]] = {
+_ACTIONS: dict[str, tuple[Callable[[Sequence[Place], int | None, str], int], int]] = {
     "ls": (_ls, 1),
     "show": (_show, 1),
     "diff": (_diff, 2),

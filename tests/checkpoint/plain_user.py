@@ -10,10 +10,11 @@ NOBODY = 65534
 @contextlib.contextmanager
 def as_a_plain_user() -> Iterator[None]:
     """Gives up root's rights inside the block, in all threads; changes nothing for others."""
-    user = os.geteuid()
-    if user == 0:
-        os.seteuid(NOBODY)
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(NOBODY)
     try:
         yield
     finally:
-        os.seteuid(user)
+        os.seteuid(0)

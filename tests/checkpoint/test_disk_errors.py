@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from mirasol.checkpoint import errors
 from mirasol.checkpoint.manager import CheckpointManager
 from mirasol.checkpoint.manifest import CheckpointError
 from mirasol.checkpoint.writer import TensorStoreWriter
@@ -77,7 +76,7 @@ def test_a_folder_in_which_one_may_not_write(manager: CheckpointManager):
     manager.directory.chmod(0o755)
     assert "cannot save" in told
     assert "Permission denied" in told
-    assert "write there (chown, chmod), or choose another --workdir" in told
+    assert "write there (chown, chmod, a bucket's roles), or choose another --workdir" in told
     require_saved(manager, state)
 
 
@@ -175,11 +174,11 @@ def test_too_little_space_is_told_before_anything_is_written(
     manager: CheckpointManager, monkeypatch: pytest.MonkeyPatch
 ):
     usage = shutil.disk_usage(manager.directory)
-    monkeypatch.setattr(errors.shutil, "disk_usage", lambda path: usage._replace(free=1000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
     monkeypatch.setattr(TensorStoreWriter, "write_data", lambda *_: pytest.fail("wrote"))
     told = refused(manager, make_state())
     assert "No space left on device" in told
-    assert "It needs 960,000 bytes, 1,000 were free in" in told
+    assert "It needs 960,000 bytes, 1,000 were free" in told
     assert "keep fewer checkpoints (Trainer.keep)" in told
 
 
@@ -187,7 +186,7 @@ def test_a_file_system_that_does_not_know_its_size_is_trusted(
     manager: CheckpointManager, monkeypatch: pytest.MonkeyPatch
 ):
     usage = shutil.disk_usage(manager.directory)._replace(total=0, free=0)
-    monkeypatch.setattr(errors.shutil, "disk_usage", lambda path: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     require_saved(manager, make_state())
 
 

@@ -8,7 +8,7 @@ from mirasol.checkpoint.manager import CheckpointManager
 from mirasol.checkpoint.state import model_state, training_state
 
 PAGE = Path(__file__).parents[2] / "docs" / "checkpoints.md"
-PLAIN, SAVING, PART = re.findall(
+PLAIN, SAVING, PART, BUCKET = re.findall(
     r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL
 )
 
@@ -36,3 +36,10 @@ def test_the_page_saves_and_restores(tmp_path: Path):
     exec(SAVING + PART, names)
     assert names["values"] == {"step": 500}
     assert (tmp_path / "checkpoints" / "step_00000500").is_dir()
+
+
+def test_the_page_writes_to_a_store_and_reads_from_it(tmp_path: Path):
+    tensors = {"w": torch.ones(3)}
+    exec(BUCKET.replace("s3://bucket", f"file://{tmp_path}"), {"tensors": tensors})
+    (folder,) = tmp_path.glob("demo/checkpoints/*")
+    assert (folder / "manifest.json").is_file()

@@ -146,10 +146,10 @@ def test_a_failed_save_leaves_older_checkpoints_and_no_rubbish(
 ):
     manager.save(1, make_state(1.0))
 
-    def disk_full(folder: Path, chunks: dict) -> dict:
+    def disk_full(folder: object, arrays: dict) -> dict:
         raise OSError(28, "No space left on device", str(folder))
 
-    monkeypatch.setattr(writer, "file_entries", disk_full)
+    monkeypatch.setattr(writer, "written_files", disk_full)
     with pytest.raises(CheckpointError, match="No space left on device"):
         manager.save(2, make_state(2.0))
     assert [path.name for path in manager.directory.iterdir()] == ["step_00000001"]

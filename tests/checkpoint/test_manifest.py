@@ -8,6 +8,7 @@ import pytest
 from mirasol.checkpoint.errors import CheckpointError
 from mirasol.checkpoint.files import file_entries
 from mirasol.checkpoint.manifest import FILE_NAME, ArrayEntry, Manifest, read_manifest
+from mirasol.checkpoint.places import place
 from tests.checkpoint.plain_user import as_a_plain_user
 
 
@@ -17,7 +18,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "arrays" / "data").write_bytes(b"12345")
     arrays = {"model.bias": ArrayEntry((2, 3), "float32", 24)}
     values = {"step": 7, "rate": 1e-05, "none": None, "list": [1, "né"], "lost": float("inf")}
-    files = file_entries(tmp_path, {"arrays/data": [(3, 5), (1, 3)]})
+    files = file_entries(place(tmp_path), {"arrays/data": [(3, 5), (1, 3)]})
     Manifest(arrays, values, files, "2026-11-23T06:00:00+00:00").write(tmp_path)
     return tmp_path
 
@@ -56,9 +57,9 @@ def test_bytes_outside_of_chunks_are_checked_and_no_others(folder: Path):
 def test_a_file_that_is_cut_while_it_is_written_is_an_error(tmp_path: Path):
     (tmp_path / "data").write_bytes(b"12345")
     with pytest.raises(FileNotFoundError, match=r"is cut or gone: .*data"):
-        file_entries(tmp_path, {"data": [(0, 6)]})
+        file_entries(place(tmp_path), {"data": [(0, 6)]})
     with pytest.raises(FileNotFoundError, match=r"is cut or gone: .*other"):
-        file_entries(tmp_path, {"other": [(0, 0)]})
+        file_entries(place(tmp_path), {"other": [(0, 0)]})
 
 
 def test_a_manifest_of_the_first_version_is_read(folder: Path):

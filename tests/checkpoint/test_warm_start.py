@@ -244,6 +244,7 @@ def test_the_source_is_a_workdir_its_checkpoints_or_one_of_them(tmp_path):
         (folder, None, 2.0),
         (folder / "step_00000001", None, 1.0),
         (folder / "step_00000001", 1, 1.0),
+        (f"file://{folder}", 1, 1.0),  # Read as a bucket is.
     ):
         model = Small(0.0)
         start = WarmStart(source=str(source), step=step)
