@@ -92,8 +92,20 @@ def load(files: Sequence[str], bindings: Sequence[str] = (), root: str | None = 
     return _spec(examine(files, bindings, root), root)
 
 
-def check(files: Sequence[str], bindings: Sequence[str] = (), root: str | None = None) -> Spec:
+def check(
+    files: Sequence[str],
+    bindings: Sequence[str] = (),
+    root: str | None = None,
+    *,
+    resumed: bool = False,
+) -> Spec:
     """Reads as `load` does, and tries out the parts, without data, device or memory.
+
+    Args:
+      files: see `load`.
+      bindings: see `load`.
+      root: see `load`.
+      resumed: whether a run goes on, for which a warm start is past.
 
     Raises:
       ExperimentError: with all that is wrong, also what the parts refuse, sizes that do not fit,
@@ -106,7 +118,7 @@ def check(files: Sequence[str], bindings: Sequence[str] = (), root: str | None =
     from mirasol.trial import Trial  # Imports torch.
 
     trial = Trial(examined.wiring, examined.bound, examined.broken)
-    findings = [*examined.findings, *trial.run(imported(root))]
+    findings = [*examined.findings, *trial.run(imported(root), resumed=resumed)]
     return _spec(dataclasses.replace(examined, findings=findings), root)
 
 

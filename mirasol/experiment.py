@@ -14,6 +14,7 @@ import torch
 from absl import logging
 
 from mirasol import rehearsal
+from mirasol.checkpoint.warm_start import WarmStart
 from mirasol.data.augmentation import Augmentation
 from mirasol.data.broken_media import EVERY_ONE, FEW, BrokenMedia
 from mirasol.data.converter import Converter
@@ -171,6 +172,8 @@ class Experiment:
       trainer: how it is trained.
       precision: of matrix products, "float32" or "bfloat16"; parameters, optimizer state and losses
         are float32 either way.
+      warm_start: another run's parameters, with which this one begins; by default with those that
+        the seed makes.
 
     Raises:
       ValueError: on construction, where parts do not fit each other, or no such precision.
@@ -183,6 +186,7 @@ class Experiment:
     evaluation: EvaluationPlan
     trainer: Trainer
     precision: Precision = "float32"
+    warm_start: WarmStart | None = None
 
     def __post_init__(self) -> None:
         precision_dtype(self.precision)
@@ -210,10 +214,12 @@ class Experiment:
 
         Raises:
           ValueError: parts that do not fit each other, or the batch; numbers that the optimizer
-            refuses.
+            refuses; a warm start that the model does not fit.
         """
-        self.try_batches(self.build_model("meta"))
+        model = self.build_model("meta")
+        self.try_batches(model)
         rehearsal.try_optimizer(self.trainer.optimizer)
+        self.try_warm_start(model)
 
     def try_batches(self, model: Mirasol) -> None:
         """Runs a batch of each stage's sizes through the experiment's model on the meta device.
@@ -225,6 +231,28 @@ class Experiment:
         """
         training = self.training
         rehearsal.try_batches(model, training.stages, self.converter.shape, training.batch_size)
+
+    def try_warm_start(self, model: Mirasol) -> None:
+        """Compares what the experiment begins with, if with anything, with its model on "meta".
+
+        Raises:
+          ExperimentError: it is not there, or does not fit.
+        """
+        if self.warm_start is not None:
+            rehearsal.try_warm_start(self.warm_start, model)
+
+    def pinned(self) -> Experiment:
+        """Returns the experiment with a warm start from the checkpoint that is the newest now.
+
+        So that the one recorded is the one read, whatever the other run saves in between.
+        """
+        if self.warm_start is None:
+            return self
+        return dataclasses.replace(self, warm_start=self.warm_start.pinned())
+
+    def origin(self) -> dict[str, Any] | None:
+        """Returns which checkpoint a warm start begins with, as JSON values; None without one."""
+        return None if self.warm_start is None else self.warm_start.find().told()
 
     def reads(self) -> list[tuple[str, str]]:
         """Returns each task and split that is trained on or evaluated, once."""

@@ -87,9 +87,9 @@ def told(refusals: Iterable[Refusal]) -> Iterator[Finding]:
 
 def _together(macro: Binding, group: list[Refusal]) -> str:
     """Returns what several parts say of one macro."""
-    said = {each.title: each.said for each in group}
-    if len(set(said.values())) == 1:
-        listed = f" {', '.join(said)}: {group[0].said}"
+    titles = ", ".join(dict.fromkeys(each.title for each in group))
+    if len({each.said for each in group}) == 1:
+        listed = f" {titles}: {group[0].said}"
     else:
         listed = f": {'; '.join(dict.fromkeys(each.alone() for each in group))}"
     return f"{macro.scope} = {macro.value!r} does not fit{listed}"

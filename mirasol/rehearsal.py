@@ -5,6 +5,8 @@
     where it is not whole  what of it can be tried by itself: the vocabulary with the decoder, the
                            optimizer, the Combiner with what the encoders make
 
+    a warm start           its checkpoint is there, its tensors have the model's names and shapes
+
 Each attempt raises ValueError with what does not fit.
 """
 
@@ -18,9 +20,11 @@ from typing import Any
 import torch
 
 from mirasol.batch import ExampleShape, empty_batch
+from mirasol.checkpoint.warm_start import WarmStart
 from mirasol.data.batches import Stage
 from mirasol.data.converter import Converter
 from mirasol.data.vocabulary import Vocabulary
+from mirasol.findings import ExperimentError, Finding
 from mirasol.models.combiners import Combiner
 from mirasol.models.decoder import TextDecoder
 from mirasol.models.encoders import AudioEncoder, TubeVideoEncoder, VideoEncoder
@@ -50,6 +54,12 @@ def without_model(parts: Sequence[Any]) -> Iterator[Attempt]:
         for video in (*_of(VideoEncoder, parts), *_of(TubeVideoEncoder, parts)):
             for audio in _of(AudioEncoder, parts):
                 yield functools.partial(try_combiner, combiner, video, audio)
+
+
+def of_sources(parts: Sequence[Any]) -> Iterator[Attempt]:
+    """Yields what can be tried of a warm start alone: whether what it begins with is there."""
+    for start in _of(WarmStart, parts):
+        yield start.find
 
 
 def require_room(vocabulary: Vocabulary, decoder: TextDecoder) -> None:
@@ -108,6 +118,17 @@ def try_batches(
                 f"{error}; do widths, out_width, in_width and context_width agree, and the "
                 "sizes of ExampleShape with those of the encoders?"
             ) from error
+
+
+def try_warm_start(start: WarmStart, model: Mirasol) -> None:
+    """Compares what a warm start reads with a model on "meta"; no tensor is read.
+
+    Raises:
+      ExperimentError: with each thing that does not fit, or that there is no such checkpoint.
+    """
+    misfits = start.misfits(model)
+    if misfits:
+        raise ExperimentError(Finding("", line) for line in misfits)
 
 
 def _of(kind: type, parts: Sequence[Any]) -> list[Any]:

@@ -1,6 +1,7 @@
 """A training in a working directory: what it goes on from, what it writes, how it ends.
 
 newest sound checkpoint -> the evaluation left undone there -> steps -> the last save
+none of its own         -> perhaps another run's parameters (beginning.py)
 SIGTERM or SIGINT                                           -> save  -> Stopped
 """
 
@@ -15,6 +16,7 @@ from typing import Any
 from absl import logging
 
 from mirasol.batch import Batch
+from mirasol.beginning import begin
 from mirasol.checkpoint.manager import CheckpointManager
 from mirasol.checkpoint.state import training_state
 from mirasol.data.loader import BatchStream, training_batches
@@ -64,7 +66,9 @@ class TrainingRun:
         recipe = experiment.trainer.optimizer
         self.optimizer = recipe.build(model, runtime.optimizer_options())
         self.state = RunState()
-        if not checkpoints.is_empty():
+        if checkpoints.is_empty():
+            begin(experiment, model, runtime, workdir)
+        else:
             self._restore()
 
     def train(self, stop: Stop) -> Scores:

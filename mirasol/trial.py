@@ -18,7 +18,7 @@ import torch
 from mirasol import lookups, rehearsal, sizes
 from mirasol.bound import Bound
 from mirasol.experiment import Experiment
-from mirasol.findings import Finding, fault
+from mirasol.findings import ExperimentError, Finding, fault
 from mirasol.loose_ends import lacking
 from mirasol.refusals import Refusal, refusal, told
 from mirasol.wiring import (
@@ -72,33 +72,43 @@ class Trial:
         for part in wiring.objects():
             self._build(_key(part))
 
-    def run(self, root: Callable[..., Any]) -> list[Finding]:
+    def run(self, root: Callable[..., Any], *, resumed: bool = False) -> list[Finding]:
         """Goes on to what the parts are together: tasks with their splits, sizes of a batch.
 
         Args:
           root: class of the experiment.
+          resumed: whether a run goes on, for which a warm start is past.
 
         Returns:
           All that is wrong.
         """
         self.findings += lookups.missing_tasks(self._wiring, self._bound, self._given)
         parts = [part for part in self.built.values() if part is not _FAILED]
-        for attempt in self._attempts(root, parts):
+        for attempt in self._attempts(root, parts, resumed):
             try:
                 attempt()
+            except ExperimentError as error:
+                for finding in error.findings:
+                    self._find(finding.message)
             except _REFUSALS as error:
                 self._find(str(error))
             except Exception as error:  # A part may be somebody's code.
                 self._find(fault(error))
         return [*self.findings, *told(self.refusals)]
 
-    def _attempts(self, root: Callable[..., Any], parts: list[Any]) -> Iterator[rehearsal.Attempt]:
+    def _attempts(
+        self, root: Callable[..., Any], parts: list[Any], resumed: bool
+    ) -> Iterator[rehearsal.Attempt]:
         yield from rehearsal.without_batch(parts)
+        experiments = [each for each in parts if type(each) is root]
+        if not resumed and (self._misfits or not experiments):
+            yield from rehearsal.of_sources(parts)
         if self._misfits:  # They are known not to fit each other.
             return
-        experiments = [each for each in parts if type(each) is root]
         for experiment in experiments:  # One, unless a scope makes more of it.
             yield functools.partial(_try_batches, experiment)
+            if not resumed:
+                yield functools.partial(_try_warm_start, experiment)
         if not experiments:
             yield from rehearsal.without_model(parts)
 
@@ -186,6 +196,12 @@ def _try_batches(experiment: Experiment) -> None:
     with torch.device("meta"):
         model = experiment.model()  # The one that was built as a part.
     experiment.try_batches(model)
+
+
+def _try_warm_start(experiment: Experiment) -> None:
+    with torch.device("meta"):
+        model = experiment.model()
+    experiment.try_warm_start(model)
 
 
 def _key(part: Part) -> PartKey:

@@ -102,6 +102,19 @@ def last_start(workdir: Path) -> dict[str, Any]:
     return starts[-1]
 
 
+def has_checkpoint(workdir: Path) -> bool:
+    """Returns whether a run goes on in the workdir, rather than begins."""
+    from mirasol.checkpoint.manager import CheckpointManager  # Imports torch.
+
+    return bool(CheckpointManager(workdir / "checkpoints").steps())
+
+
+def origin(workdir: Path) -> dict[str, Any] | None:
+    """Returns the checkpoint that the workdir's run began with, None if with none."""
+    starts = record.starts(workdir / PROVENANCE)
+    return starts[-1].get("warm_start") if starts else None
+
+
 def _way_out(workdir: Path) -> str:
     """Says what to do about a workdir of another experiment.
 

@@ -45,6 +45,15 @@ class Experiment:
     def try_batches(self, model):
         assert isinstance(model, Model)
 
+    def try_warm_start(self, model):
+        assert isinstance(model, Model)
+
+    def pinned(self):
+        return self
+
+    def origin(self):
+        return None
+
     def check(self, make=True):
         if self.task != "shapes":
             raise ValueError(f"no task {self.task!r}; did you mean 'shapes'?")

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from benchmarks.checkpoint import CHECKPOINT
 from benchmarks.frames import FRAMES_BENCHMARK
 from benchmarks.loader import LOADER
 from benchmarks.ops import OPS
@@ -32,6 +33,7 @@ BENCHMARKS = {
     "questions": QUESTIONS,
     "peer": PEER,
     "loader": LOADER,
+    "checkpoint": CHECKPOINT,
 }
 FOLDER = Path(__file__).parents[1] / "docs" / "benchmarks"
 

@@ -21,15 +21,19 @@ def load(files: Sequence[str], bindings: Sequence[str]) -> Spec:
     return config.load(files, bindings)
 
 
-def check_spec(request: Request) -> Spec:
+def check_spec(request: Request, *, resumed: bool = False) -> Spec:
     """Returns what the request's gin files state, after all that can be checked of it.
+
+    Args:
+      request: names the files.
+      resumed: whether a run goes on, for which a warm start is past.
 
     Raises:
       ExperimentError: what is wrong, all of it.
     """
     from mirasol import config
 
-    return config.check(request.gin_file, request.bindings)
+    return config.check(request.gin_file, request.bindings, resumed=resumed)
 
 
 def stated(name: str, bindings: Sequence[str] = ()) -> Spec:

@@ -6,6 +6,7 @@ flags -> gin files -> spec -> parts, rehearsal -> workdir -> runtime -> tasks, d
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,10 +27,13 @@ def train(request: Request) -> None:
     if not request.gin_file:
         raise ValueError("train needs a run: --gin_file=runs/av_shapes_tiny.gin, say")
     workdir = Path(request.workdir or Path("workdirs") / run_name(list(request.gin_file)))
-    spec = check_spec(request)  # What does not fit is found out while nothing is written.
+    resumed = workdirs.has_checkpoint(workdir)
+    # What does not fit is found out while nothing is written.
+    spec = check_spec(request, resumed=resumed)
     workdirs.check(workdir, spec)
-    experiment = spec.build()
-    start = _start(request, spec, experiment, request.runtime)
+    experiment = spec.build() if resumed else spec.build().pinned()
+    origin = workdirs.origin(workdir) if resumed else experiment.origin()
+    start = _start(request, spec, experiment, request.runtime, origin)
     _train(workdir, spec, experiment, request.runtime, start)
 
 
@@ -47,20 +51,26 @@ def reproduce(request: Request) -> None:
     runtime = then["runtime"].partition(":")[0]
     experiment = spec.build()
     experiment.rehearse()  # What does not fit is found out while nothing is written.
-    start = _start(request, spec, experiment, runtime, old)
+    experiment = experiment.pinned()
+    start = _start(request, spec, experiment, runtime, experiment.origin(), old)
     print("\n".join(comparison.changes(then, start)) or "nothing differs")
     if not request.dry_run:
         _train(workdir, spec, experiment, runtime, start)
 
 
 def _start(
-    request: Request, spec: Spec, experiment: Experiment, runtime: str, old: Path | None = None
+    request: Request,
+    spec: Spec,
+    experiment: Experiment,
+    runtime: str,
+    origin: Mapping[str, Any] | None,
+    old: Path | None = None,
 ) -> dict[str, Any]:
     """Checks everything, and returns the record of the start; makes data, unless told not to."""
     log_to_terminal()
     where = describe_runtime(runtime, experiment.precision)
     data = experiment.check(make=not request.dry_run)
-    return record.record(request.arguments, spec, where, data, old)
+    return record.record(request.arguments, spec, where, data, old, origin)
 
 
 def _train(

@@ -13,6 +13,7 @@ _COMPARED = {
     "packages": "package",
     "python": "Python",
     "data": "data",
+    "warm_start": "warm start",
     "runtime": "runtime",
     "environment": "variable",
     "system": "system",

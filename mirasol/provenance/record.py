@@ -11,6 +11,7 @@
   "sources"         file -> SHA-256, of Mirasol and of what the gin file imports besides
   "packages", "python", "system", "host", "cores", "environment", "directory", "executable"
   "data"            "task/split" -> see data/identity.py
+  "warm_start"      the checkpoint that the run began with: folder, step, checksum; null
 }
 """
 
@@ -57,6 +58,7 @@ def record(
     runtime: str,
     data: Mapping[str, Any] | None = None,
     reproduces: Path | None = None,
+    warm_start: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Returns the record of a start, as JSON values.
 
@@ -66,6 +68,7 @@ def record(
       runtime: a line about the runtime and its device.
       data: what the tasks' splits are.
       reproduces: the workdir that the run is to repeat.
+      warm_start: the checkpoint that the run begins with.
     """
     package = code.package()
     patch = code.patch(package)
@@ -86,6 +89,7 @@ def record(
         "sources": code.sources(package) | code.plugins(spec.declared),
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
         "data": dict(data or {}),
+        "warm_start": None if warm_start is None else dict(warm_start),
         **_machine(),
     }
 

@@ -77,6 +77,24 @@ def test_frames_measures_each_point_and_draws_them(tmp_path, capsys):
     assert (tmp_path / "rows.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_checkpoint_compares_what_it_measures(tmp_path, capsys):
+    flags = ["--megabytes=1", "--width=64", "--repeats=1", f"--folder={tmp_path}/scratch"]
+    rows, printed = run(tmp_path, capsys, "checkpoint", *flags, "--memory_of", "ours")
+    ours, plain, other = rows
+    assert [row["way"] for row in rows] == ["ours", "torch.save and torch.load", "DCP's own files"]
+    assert ours["bytes"] == plain["bytes"] == other["bytes"] > 10**6
+    assert ours["save_s"][0] > ours["held_s"][0]
+    assert other["save_s"] == other["held_s"]
+    held = ours["held_s"][0] / plain["save_s"][0]
+    assert f"holds the step for {held:.2f} of the time of torch.save" in printed
+    faster = other["restore_s"][0] / ours["restore_s"][0]
+    assert f"restores {faster:.1f} times as fast as DCP's own files" in printed
+    assert ours["peak_bytes"] > 0
+    assert f"takes {ours['peak_bytes'] / ours['bytes']:.2f} copies of the state" in printed
+    assert plain["peak_bytes"] is None
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
 LOADER_TINY = ["--repeats=1", "--frames=8", "--image_size=16", "--processes=1", "--clip_s=0.5"]
 
 

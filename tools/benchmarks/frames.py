@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.clocks import add_repeats_flag, seconds, spread, train_step
+from benchmarks.memory import peak_bytes
 from benchmarks.report import Benchmark, Row, table
 from benchmarks.sizes import add_model_flags, combiner_file, random_batch, stated
 from mirasol.batch import empty_batch
@@ -53,8 +54,7 @@ def point(options: argparse.Namespace, name: str, frames: int, threads: int) -> 
     """Measures one Combiner at one number of frames, in this process.
 
     Memory is the highest resident size during the steps, the first included, less what is resident
-    once model and batch are there. Linux's mark of the highest is put back first: building a model
-    leaves a higher one, and a new process may begin with its parent's.
+    once model and batch are there.
 
     Raises:
       ValueError: the frames are no whole number of chunks.
@@ -72,21 +72,16 @@ def point(options: argparse.Namespace, name: str, frames: int, threads: int) -> 
         if isinstance(module, Transformer):
             module.checkpoint = True
     batch = random_batch(shape, 1, model.text_decoder.vocab_size)
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    before = _resident_bytes("VmRSS")
-    first = seconds(lambda: train_step(model, batch))
-    repeats = 1 if first > LONG_S else options.repeats
-    times = [seconds(lambda: train_step(model, batch)) for _ in range(repeats)]
-    peak = _resident_bytes("VmHWM") - before
+    times: list[float] = []
+
+    def steps() -> None:
+        first = seconds(lambda: train_step(model, batch))
+        repeats = 1 if first > LONG_S else options.repeats
+        times.extend(seconds(lambda: train_step(model, batch)) for _ in range(repeats))
+
+    peak = peak_bytes(steps)
     sizes = {"combiner": name, "frames": frames, "questions": shape.questions}
     return {**sizes, "flops": counted, "seconds": times, "peak_bytes": peak}
-
-
-def _resident_bytes(name: str) -> int:
-    """Returns a number of /proc/self/status: VmRSS is resident now, VmHWM the most there was."""
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    (kilobytes,) = (line.split()[1] for line in lines if line.startswith(f"{name}:"))
-    return int(kilobytes) * 1024
 
 
 def tell(rows: Sequence[Row]) -> str:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from fuzzing.slips import Slip, names, slips
 from mirasol import config
+from mirasol.checkpoint.manager import CheckpointManager
+from mirasol.checkpoint.state import model_state
 from mirasol.examination import examine
 from mirasol.findings import ExperimentError, Finding
 from mirasol.gin_files import runs, shipped_folder
@@ -139,7 +141,14 @@ def copy() -> Iterator[str]:
         shutil.copytree(shipped_folder(), folder, dirs_exist_ok=True)
         (Path(folder) / "manifest.jsonl").write_text("")  # That of runs/manifest.gin.
         (Path(folder) / "media_cache").mkdir()  # That of data/media_cache.gin.
+        _save_parameters(Path(folder) / "workdirs/pretraining")  # That of overlays/warm_start.gin.
         yield folder
+
+
+def _save_parameters(workdir: Path) -> None:
+    """Saves a checkpoint of the model that `_whole` tries an overlay with."""
+    model = config.load(["runs/av_shapes_tiny.gin"]).build().build_model()
+    CheckpointManager(workdir / "checkpoints").save(1, {"model": model_state(model), "step": 1})
 
 
 def shipped_files() -> list[str]:

@@ -25,6 +25,7 @@ PARTS = {
     "Text decoder": ("mirasol.models.decoder",),
     "Losses": ("mirasol.models.losses",),
     "Training": ("mirasol.training",),
+    "Warm start": ("mirasol.checkpoint.warm_start", "mirasol.checkpoint.reshaping"),
     "Evaluation": ("mirasol.evaluation", "mirasol.models.generation", "mirasol.models.beam"),
 }
 

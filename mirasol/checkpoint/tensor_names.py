@@ -1,0 +1,55 @@
+"""Patterns of names of tensors; in each, * stands for any text.
+
+"text_decoder.*"                      every tensor of the decoder
+("encoder.*", "video_encoder.*")      encoder.out.bias  ->  video_encoder.out.bias
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import re
+from collections.abc import Collection, Iterable, Sequence
+
+from mirasol.spelling import closest
+
+
+def matches(name: str, patterns: Iterable[str]) -> bool:
+    """Returns whether one of the patterns matches the whole name."""
+    return any(_expression(pattern).fullmatch(name) for pattern in patterns)
+
+
+def renamed(name: str, pairs: Sequence[tuple[str, str]]) -> str:
+    """Returns the new name that the first pair with a matching old one gives, else the name.
+
+    Each * of the new name is what the same * of the old one stands for.
+    """
+    for old, new in pairs:
+        found = _expression(old).fullmatch(name)
+        if found:
+            texts = itertools.zip_longest(new.split("*"), found.groups(), fillvalue="")
+            return "".join(itertools.chain.from_iterable(texts))
+    return name
+
+
+def nearest_pattern(pattern: str, names: Collection[str]) -> str:
+    """Returns what a pattern that matches none of the names was likely meant to be, or "".
+
+    Its longest piece without a * is held against all stretches of as many words in the names.
+    """
+    piece = max(pattern.split("*"), key=len).strip(".")
+    if any(name.startswith(f"{piece}.") for name in names):
+        return f"{piece}.*"
+    count = piece.count(".") + 1
+    stretches = {
+        ".".join(words[start : start + count])
+        for words in (name.split(".") for name in names)
+        for start in range(len(words) - count + 1)
+    }
+    other = f"*{piece}*" if piece in stretches else closest(piece, stretches)
+    return pattern.replace(piece, other) if piece and other else ""
+
+
+@functools.lru_cache
+def _expression(pattern: str) -> re.Pattern[str]:
+    return re.compile("(.*)".join(map(re.escape, pattern.split("*"))))
