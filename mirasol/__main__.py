@@ -17,6 +17,7 @@ from absl import flags
 
 from mirasol.findings import ExperimentError
 from mirasol.spelling import nearest
+from mirasol.training.stopping import Stopped, on_signals
 
 FAILED_BY_USER = 2  # The exit code of a command that was given something wrong.
 STOPPED = 130  # That of a command stopped by Ctrl-C, as shells have it.
@@ -123,12 +124,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(_help(), file=sys.stdout if arguments else sys.stderr)
         return 0 if arguments else FAILED_BY_USER
     try:
-        code = _run(arguments)
-        sys.stdout.flush()
-        return code
+        with on_signals():
+            code = _run(arguments)
+            sys.stdout.flush()
+            return code
     except BrokenPipeError:  # `| head` has read enough; nor shall the flush at the end complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Stopped as stopped:
+        print(f"\nmirasol: {stopped}", file=sys.stderr)
+        return stopped.code
     except KeyboardInterrupt:
         print("\nmirasol: stopped; the same command goes on from what is saved", file=sys.stderr)
         return STOPPED

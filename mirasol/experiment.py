@@ -25,6 +25,8 @@ from mirasol.models.mirasol3b import Mirasol
 from mirasol.named import SplitName, TaskName
 from mirasol.numbers import require_positive
 from mirasol.runtime.base import Precision, precision_dtype
+from mirasol.spelling import nearest
+from mirasol.training.best import Best
 from mirasol.training.optimizers import Optimizer
 
 _SEEDS = 2**32  # Those that torch, numpy and TensorFlow all take.
@@ -122,6 +124,11 @@ class Trainer:
       checkpoint_every: steps between checkpoints.
       evaluate_every: steps between evaluations.
       keep: newest checkpoints kept.
+      keep_every: besides, the checkpoints of steps that this divides are kept; None: no others.
+      keep_best: besides, the checkpoint of the best evaluation is kept, and made where none is due;
+        None: none is kept for that.
+      checkpoint_every_s: seconds after a checkpoint at which a step is saved that is not due; None:
+        no such step.
 
     Raises:
       ValueError: a number is out of range.
@@ -135,10 +142,17 @@ class Trainer:
     checkpoint_every: int
     evaluate_every: int
     keep: int = 2
+    keep_every: int | None = None
+    keep_best: Best | None = None
+    checkpoint_every_s: float | None = None
 
     def __post_init__(self) -> None:
-        names = ("steps", "log_every", "checkpoint_every", "evaluate_every", "keep")
+        names = ("steps", "log_every", "checkpoint_every", "evaluate_every", "keep", "keep_every")
         require_positive("Trainer", **{name: getattr(self, name) for name in names})
+        if self.checkpoint_every_s is not None and not self.checkpoint_every_s > 0:
+            raise ValueError(
+                f"Trainer.checkpoint_every_s is {self.checkpoint_every_s}; it must be above 0"
+            )
         if not self.clip_norm > 0:
             raise ValueError(f"Trainer.clip_norm is {self.clip_norm}; it must be above 0")
         if not 0 <= self.seed < _SEEDS:
@@ -176,6 +190,12 @@ class Experiment:
 
     def __post_init__(self) -> None:
         precision_dtype(self.precision)
+        best, tasks = self.trainer.keep_best, self.evaluation.tasks
+        if best is not None and best.task not in tasks:
+            raise ValueError(
+                f"Trainer.keep_best asks for task {best.task!r}, and evaluated are only "
+                f"{', '.join(tasks)}{nearest(best.task, tasks)}"
+            )
 
     def build_model(self, device: str = "cpu") -> Mirasol:
         """Builds the model with the parameters that the seed fixes.

@@ -9,6 +9,7 @@ from typing import Annotated
 
 TaskName = Annotated[str, "the name of a task or mixture, in quotes"]
 SplitName = Annotated[str, "the name of a split, in quotes"]
+MetricName = Annotated[str, "the name of a metric of a task, in quotes"]
 FileName = Annotated[str, "the path of a file, in quotes"]
 FolderName = Annotated[str, "the path of a folder, in quotes"]
 CacheFolder = Annotated[str, "the path of the folder of a filled cache, in quotes"]

@@ -1,6 +1,6 @@
 """A session: an experiment opened in a working directory on a runtime.
 
-workdir/  metrics.jsonl  logs/  checkpoints/  eval/<task>-<split>.json
+workdir/  metrics.jsonl  speed.jsonl  logs/  checkpoints/  eval/<task>-<split>.json
 """
 
 from __future__ import annotations
@@ -15,20 +15,18 @@ import torch
 from absl import logging
 
 from mirasol.batch import Batch
-from mirasol.beginning import begin
 from mirasol.checkpoint.manager import CheckpointManager
-from mirasol.checkpoint.state import model_state, training_state
+from mirasol.checkpoint.state import model_state
 from mirasol.data.batches import EvaluationItem
-from mirasol.data.loader import BatchStream, evaluation_batches, training_batches
+from mirasol.data.loader import BatchStream, evaluation_batches
 from mirasol.data.task_service import TaskService
 from mirasol.evaluation.evaluator import evaluate
 from mirasol.evaluation.predictions import Answerer, Observer, predict, whole_file
 from mirasol.experiment import Experiment
 from mirasol.runtime.base import Runtime
 from mirasol.runtime.select import open_runtime
-from mirasol.training.hooks import Every, Hook, Log
-from mirasol.training.loop import train
-from mirasol.training.writers import MetricsWriter
+from mirasol.training.stopping import on_signals
+from mirasol.training_run import TrainingRun
 
 
 class Session:
@@ -48,7 +46,10 @@ class Session:
         self.workdir = workdir
         self.runtime = runtime
         self.model = runtime.place(experiment.build_model())
-        self.checkpoints = CheckpointManager(workdir / "checkpoints", experiment.trainer.keep)
+        trainer = experiment.trainer
+        self.checkpoints = CheckpointManager(
+            workdir / "checkpoints", trainer.keep, trainer.keep_every
+        )
         self.step = 0
         self.scores: dict[str, dict[str, float]] = {}
         self._streams: dict[tuple[str, str], BatchStream] = {}
@@ -71,48 +72,39 @@ class Session:
         return TaskService()
 
     def close(self) -> None:
-        """Ends the processes that the session started."""
+        """Ends the processes that the session started, and a save that is under way.
+
+        Raises:
+          CheckpointError: that save failed.
+        """
         for stream in self._streams.values():
             stream.close()
         if "service" in vars(self):
             self.service.close()
+        self.checkpoints.close()
 
     def train(self) -> None:
-        """Trains to the last step, from the newest checkpoint if there is one."""
-        trainer, data = self.experiment.trainer, self.experiment.training
-        optimizer = trainer.optimizer.build(self.model, self.runtime.optimizer_options())
-        self.step = self._resume(optimizer)
-        if self.step >= trainer.steps:
-            logging.info("%s is trained already: %d steps", self.workdir, self.step)
-            return
-        for line in data.unreached(trainer.steps):
-            logging.warning(line)
-        writer = MetricsWriter(self.workdir, self.step)
-        batches = training_batches(
-            stages=data.stages,
-            split=data.split,
-            converter=self.experiment.converter,
-            batch_size=data.batch_size,
-            seed=trainer.seed,
-            shuffle=data.shuffle,
-            workers=data.workers,
-            first_batch=self.step,
-            broken_media=data.broken_media,
-            augmentations=data.augmentations,
-        )
-        with contextlib.closing(writer), contextlib.closing(batches):
-            train(
-                model=self.model,
-                optimizer=optimizer,
-                recipe=trainer.optimizer,
-                batches=batches,
+        """Trains to the last step, from the newest sound checkpoint if there is one.
+
+        Raises:
+          Stopped: SIGTERM or SIGINT came; what was trained is saved.
+        """
+
+        def evaluate(task: str) -> dict[str, float]:
+            self.step = run.state.step
+            return self.evaluate(task, self.experiment.evaluation.split, self.workdir / "eval")
+
+        with on_signals() as stop:
+            run = TrainingRun(
+                experiment=self.experiment,
+                workdir=self.workdir,
                 runtime=self.runtime,
-                hooks=self._hooks(optimizer, writer, batches),
-                first_step=self.step,
-                last_step=trainer.steps,
-                seed=trainer.seed,
-                clip_norm=trainer.clip_norm,
+                model=self.model,
+                checkpoints=self.checkpoints,
+                evaluate=evaluate,
             )
+            self.scores = run.train(stop)
+        self.step = run.state.step
 
     def evaluate(
         self, task: str, split: str, folder: Path, observers: Sequence[Observer] = ()
@@ -146,15 +138,16 @@ class Session:
             return self.model.score(self.runtime.transfer(batch), options_BQOR).cpu()
 
     def restore_model(self) -> None:
-        """Loads the newest checkpoint's parameters.
+        """Loads the parameters of the newest checkpoint that is sound.
 
         Raises:
           ValueError: there is no checkpoint.
         """
         report = self.checkpoints.restore(
-            {"model": model_state(self.model)}, allow_unused=["optimizer.*", "step"]
+            {"model": model_state(self.model)}, allow_unused=["optimizer.*", "step", "run.*"]
         )
         self.step = report.step
+        logging.info("%s", report)
 
     def write_predictions(self, task: str, split: str, output: Path) -> int:
         """Writes a JSON line an answer, made as the evaluation makes it; whole or not at all."""
@@ -170,17 +163,6 @@ class Session:
                 file.write(json.dumps(prediction.row(), ensure_ascii=False) + "\n")
                 count += 1
         return count
-
-    def _resume(self, optimizer: torch.optim.Optimizer) -> int:
-        """Restores everything from the newest checkpoint; returns the steps done, 0 without one."""
-        if self.checkpoints.latest_step() is None:
-            begin(self.experiment, self.model, self.runtime, self.workdir)
-            return 0
-        values = {"step": 0}
-        self.checkpoints.restore_training(self.model, optimizer, values)
-        self.runtime.settle(optimizer.state_dict())
-        logging.info("Going on from step %d of %s", values["step"], self.workdir)
-        return values["step"]
 
     def _answerer(self, task: str) -> Answerer:
         """Returns what answers the questions of a task, as the experiment says."""
@@ -214,38 +196,3 @@ class Session:
             self.experiment.evaluation.max_clips,
         ]
         return min((count for count in counts if count is not None), default=None)
-
-    def _hooks(
-        self, optimizer: torch.optim.Optimizer, writer: MetricsWriter, batches: BatchStream
-    ) -> list[Hook]:
-        """The checkpoint comes last: when it is there, everything before it is written."""
-        trainer = self.experiment.trainer
-        log = Log(
-            interval=trainer.log_every,
-            first_step=self.step,
-            last_step=trainer.steps,
-            rate=trainer.optimizer.schedule,
-            fetch=self.runtime.scalars,
-            graphs=self.runtime.compiled_graphs,
-            writer=writer,
-            broken=lambda: len(batches.account.files),
-        )
-
-        def evaluate_all(step: int) -> None:
-            self.step = step
-            plan = self.experiment.evaluation
-            folder = self.workdir / "eval"
-            for task in plan.tasks:
-                self.scores[task] = self.evaluate(task, plan.split, folder)
-                writer.write(step, plan.split, self.scores[task], task)
-            log.restart_clock()
-
-        def save(step: int) -> None:
-            state = {**training_state(self.model, optimizer), "step": step}
-            self.checkpoints.save(step, state)
-
-        return [
-            log,
-            Every(trainer.evaluate_every, trainer.steps, evaluate_all),
-            Every(trainer.checkpoint_every, trainer.steps, save),
-        ]

@@ -14,7 +14,7 @@ from mirasol.checkpoint.writer import TensorStoreWriter
 
 
 def save_tensors(tensors: Mapping[str, torch.Tensor], writer: TensorStoreWriter) -> None:
-    """Writes one checkpoint of the tensors and the writer's values."""
+    """Writes one checkpoint of the tensors and the writer's values; from any thread."""
     _run(lambda: dcp.save(dict(tensors), storage_writer=writer))
 
 
@@ -26,9 +26,9 @@ def load_tensors(tensors: Mapping[str, torch.Tensor], reader: TensorStoreReader)
 
 def _run(action: Callable[[], object]) -> None:
     """Runs an action of DCP: without its warning about one process, with errors as they arose."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="torch.distributed is disabled, unavailable")
-        try:
-            action()
-        except CheckpointException as error:
-            raise next(iter(error.failures.values()))[0] from None
+    # Not within catch_warnings: that puts back all filters at its end, of other threads too.
+    warnings.filterwarnings("ignore", message="torch.distributed is disabled, unavailable")
+    try:
+        action()
+    except CheckpointException as error:
+        raise next(iter(error.failures.values()))[0] from None

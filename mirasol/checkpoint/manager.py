@@ -8,27 +8,31 @@ checkpoints/
 
 from __future__ import annotations
 
-import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from absl import logging
 from torch import nn
 
 from mirasol.checkpoint.arrays import torch_dtype
-from mirasol.checkpoint.draft import abandoned_drafts, remove_whole, set_aside
+from mirasol.checkpoint.background import Background
+from mirasol.checkpoint.draft import abandoned_drafts, remove_whole
 from mirasol.checkpoint.exchange import load_tensors, save_tensors
+from mirasol.checkpoint.host_copy import HostCopy
+from mirasol.checkpoint.inventory import DamagedCheckpointError, Inventory
 from mirasol.checkpoint.manifest import CheckpointError, Manifest, read_manifest
 from mirasol.checkpoint.reader import TensorStoreReader
 from mirasol.checkpoint.report import RestoreReport, compare
-from mirasol.checkpoint.state import State, flatten, prepare_optimizer, training_state
+from mirasol.checkpoint.retention import Retention
+from mirasol.checkpoint.state import FlatState, State, flatten, prepare_optimizer, training_state
+from mirasol.checkpoint.transfers import do_nothing
 from mirasol.checkpoint.writer import TensorStoreWriter
 from mirasol.spelling import nearest
 
-_STEP = re.compile(r"step_(\d{8,})")
+Read = TypeVar("Read")
 
 
 class CheckpointManager:
@@ -39,42 +43,85 @@ class CheckpointManager:
     Args:
       directory: of the checkpoints; made by the first save.
       keep: how many of the newest checkpoints stay.
+      keep_every: besides, those of a step that this divides stay; None: no others.
 
     Raises:
-      ValueError: keep is below 1.
+      ValueError: a number below 1.
     """
 
-    def __init__(self, directory: str | Path, keep: int = 2):
-        if keep < 1:
-            raise ValueError(f"keep is {keep}; it must be at least 1")
+    def __init__(self, directory: str | Path, keep: int = 2, keep_every: int | None = None):
         self.directory = Path(directory)
-        self.keep = keep
+        self._retention = Retention(keep, keep_every)
+        self._inventory = Inventory(self.directory)
+        self._background = Background()
+        self._host_copy = HostCopy()
 
-    def save(self, step: int, state: State) -> None:
+    def save(self, step: int, state: State, protect: Collection[int] = ()) -> None:
         """Saves the state as that of `step`; when it returns, the checkpoint is on the disk.
 
-        Then checkpoints older than the newest `keep` go, and what dead processes left incomplete.
+        Then older checkpoints go that nothing keeps, and what dead processes left incomplete.
 
         Args:
           step: steps done.
           state: nested dict of tensors (on any device) and JSON values.
+          protect: steps whose checkpoints stay, however old.
 
         Raises:
-          CheckpointError: the step is there already, or the write failed; older checkpoints stay.
+          CheckpointError: the step is there already, or the write failed, this one or one before in
+            the background; older checkpoints stay.
         """
-        folder = self._folder(step)
+        self.wait_until_finished()
         flat = flatten(state)
-        self._make_way(folder)
-        writer = TensorStoreWriter(folder, flat.values)
-        try:
-            save_tensors(flat.tensors, writer)
-        except BaseException:
-            writer.discard()
-            raise
-        self.clean()
-        for old in self.steps()[: -self.keep]:
-            if old != step:
-                remove_whole(self._folder(old))
+        self._inventory.make_way(step)
+        self._write(step, flat.tensors, flat.values, protect)
+
+    def save_async(
+        self,
+        step: int,
+        state: State,
+        protect: Collection[int] = (),
+        first: Callable[[], None] = do_nothing,
+    ) -> None:
+        """Begins to save the state as that of `step`; returns when it is copied to the host.
+
+        A thread writes the copy and prunes, as `save` does; a save still under way is waited for
+        first. Its error is raised by the next call of this method, `save`, `check_error`,
+        `wait_until_finished` or `close`.
+
+        Args:
+          step, state, protect: as of `save`; the state may change when this returns.
+          first: called in that thread before anything is written.
+
+        Raises:
+          CheckpointError: the step is there already, or the save before failed.
+        """
+        self.wait_until_finished()
+        flat = flatten(state)
+        self._inventory.make_way(step)
+        tensors = self._host_copy.take(flat.tensors)
+
+        def write() -> None:
+            first()
+            self._write(step, tensors, flat.values, protect)
+
+        self._background.start(f"the save of step {step}", write)
+
+    def reserve(self, state: State) -> None:
+        """Takes the host memory for the copies of `save_async`: the first one is then as quick."""
+        self.wait_until_finished()
+        self._host_copy.take(flatten(state).tensors)
+
+    def check_error(self) -> None:
+        """Raises CheckpointError if a save in the background has failed; does not wait for it."""
+        self._background.check()
+
+    def wait_until_finished(self) -> None:
+        """Waits for a save in the background; raises CheckpointError if it failed."""
+        self._background.wait()
+
+    def close(self) -> None:
+        """Waits for a save in the background and ends its thread; raises what it raised."""
+        self._background.close()
 
     def clean(self) -> None:
         """Removes drafts whose writers provably died, and nothing else."""
@@ -84,23 +131,22 @@ class CheckpointManager:
 
     def steps(self) -> list[int]:
         """Returns the steps of all complete checkpoints, oldest first."""
-        return [step for step in self._named_steps() if not _fault(self._folder(step))]
+        return self._inventory.steps()
 
     def latest_step(self) -> int | None:
         """Returns the newest complete checkpoint's step, None if there is none.
 
         A newer one that is incomplete or damaged is passed over with a warning.
         """
-        for step in reversed(self._named_steps()):
-            fault = _fault(self._folder(step))
-            if not fault:
-                return step
-            logging.warning("Passing over step %d: %s", step, fault)
-        return None
+        return self._inventory.latest_step()
+
+    def is_empty(self) -> bool:
+        """Returns whether no folder bears a checkpoint's name, not even a damaged one."""
+        return not self._inventory.named_steps()
 
     def manifest(self, step: int | None = None) -> Manifest:
         """Returns what a checkpoint (the newest by default) holds, without reading tensors."""
-        return read_manifest(self._folder(self._choose(step)))
+        return read_manifest(self._inventory.folder(self._inventory.choose(step)))
 
     def restore(
         self, state: State, step: int | None = None, allow_unused: Iterable[str] = ()
@@ -109,25 +155,18 @@ class CheckpointManager:
 
         Args:
           state: as it was saved, or a part of it.
-          step: of the checkpoint; the newest complete one by default.
+          step: of the checkpoint; by default the newest whose data are sound: one that turns out to
+            be damaged is passed over with a warning that names it.
           allow_unused: patterns of names that the checkpoint may hold beyond the state, such as
             "optimizer.*".
 
         Raises:
           CheckpointError: no such checkpoint; or it does not fit (one message lists every
-            difference, and nothing was changed); or its data is damaged (the state is then
-            partly filled: do not go on with it).
+            difference, and nothing was changed); or none is sound (the state is then partly filled:
+            do not go on with it).
         """
-        step = self._choose(step)
-        folder = self._folder(step)
-        flat = flatten(state)
-        reader = TensorStoreReader(folder)
-        report = compare(str(folder), step, reader.manifest, flat)
-        report.require_fit(allow_unused)
-        load_tensors(flat.tensors, reader)
-        for name in flat.values:
-            flat.set_value(name, reader.manifest.values[name])
-        return report
+        patterns = list(allow_unused)
+        return self._newest_sound(step, lambda chosen: self._fill(chosen, state, patterns))
 
     def restore_training(
         self,
@@ -144,21 +183,67 @@ class CheckpointManager:
           model: filled in place.
           optimizer: of the model; filled in place.
           values: what was saved beside them; filled in place.
-          step: of the checkpoint; the newest complete one by default.
+          step: of the checkpoint; by default the newest whose data are sound, as in `restore`.
         """
-        step = self._choose(step)
-        prepare_optimizer(model, optimizer, self.manifest(step).arrays)
-        state: State = {**training_state(model, optimizer), **values}
-        report = self.restore(state, step)
-        values.update({key: state[key] for key in values})
-        return report
+
+        def fill(chosen: int) -> RestoreReport:
+            prepare_optimizer(model, optimizer, self.manifest(chosen).arrays)
+            state: State = {**training_state(model, optimizer), **values}
+            report = self._fill(chosen, state, [])
+            values.update({key: state[key] for key in values})
+            return report
+
+        return self._newest_sound(step, fill)
 
     def read(self, step: int | None = None, names: Iterable[str] | None = None) -> dict[str, Any]:
         """Returns tensors (on the host) and values by name; all of them by default."""
-        folder = self._folder(self._choose(step))
+        wanted = None if names is None else list(names)
+        return self._newest_sound(step, lambda chosen: self._read(chosen, wanted))
+
+    def _write(
+        self,
+        step: int,
+        tensors: Mapping[str, torch.Tensor],
+        values: Mapping[str, Any],
+        protect: Collection[int],
+    ) -> None:
+        writer = TensorStoreWriter(self._inventory.folder(step), values)
+        try:
+            save_tensors(tensors, writer)
+        except BaseException:
+            writer.discard()
+            raise
+        logging.info("Saved %s", self._inventory.folder(step))
+        self.clean()
+        for old in self._retention.superseded(self.steps(), {step, *protect}):
+            remove_whole(self._inventory.folder(old))
+
+    def _newest_sound(self, step: int | None, read: Callable[[int], Read]) -> Read:
+        """Reads a checkpoint; by default the newest, or if it is damaged the next older one."""
+        if step is not None:
+            return read(self._inventory.choose(step))
+        while True:
+            chosen = self._inventory.choose(None)
+            try:
+                return read(chosen)
+            except DamagedCheckpointError as error:
+                self._inventory.note_damage(chosen, str(error))
+
+    def _fill(self, step: int, state: State, allow_unused: list[str]) -> RestoreReport:
+        folder = self._inventory.folder(step)
+        flat = flatten(state)
+        reader = TensorStoreReader(folder)
+        report = compare(str(folder), step, reader.manifest, flat)
+        report.require_fit(allow_unused)
+        _load(flat.tensors, reader)
+        _set_values(flat, reader.manifest)
+        return report
+
+    def _read(self, step: int, names: list[str] | None) -> dict[str, Any]:
+        folder = self._inventory.folder(step)
         reader = TensorStoreReader(folder)
         manifest = reader.manifest
-        names = manifest.names if names is None else list(names)
+        names = manifest.names if names is None else names
         for name in names:
             if name not in manifest.names:
                 raise CheckpointError(f"no {name!r} in {folder}{nearest(name, manifest.names)}")
@@ -167,44 +252,17 @@ class CheckpointManager:
             for name, entry in manifest.arrays.items()
             if name in names
         }
-        load_tensors(tensors, reader)
+        _load(tensors, reader)
         return {name: tensors[name] if name in tensors else manifest.values[name] for name in names}
 
-    def _folder(self, step: int) -> Path:
-        if step < 0:
-            raise ValueError(f"step is {step}; it must be 0 or more")
-        return self.directory / f"step_{step:08d}"
 
-    def _named_steps(self) -> list[int]:
-        if not self.directory.is_dir():
-            return []
-        names = [_STEP.fullmatch(path.name) for path in self.directory.iterdir()]
-        return sorted(int(name[1]) for name in names if name)
-
-    def _choose(self, step: int | None) -> int:
-        chosen = self.latest_step() if step is None else step
-        if chosen is None:
-            raise CheckpointError(f"no complete checkpoint in {self.directory}")
-        if not self._folder(chosen).is_dir():
-            raise CheckpointError(
-                f"no checkpoint of step {chosen} in {self.directory}; there are: {self.steps()}"
-            )
-        return chosen
-
-    def _make_way(self, folder: Path) -> None:
-        """Sets a damaged checkpoint of the same step aside; refuses to replace a sound one."""
-        if not folder.exists():
-            return
-        fault = _fault(folder)
-        if not fault:
-            raise CheckpointError(f"{folder} is complete already; remove it to save its step again")
-        logging.warning("Setting %s aside as %s: %s", folder, set_aside(folder).name, fault)
-
-
-def _fault(folder: Path) -> str:
-    """Returns what keeps the folder from being a complete checkpoint, "" if nothing does."""
+def _load(tensors: Mapping[str, torch.Tensor], reader: TensorStoreReader) -> None:
     try:
-        read_manifest(folder)
+        load_tensors(tensors, reader)
     except CheckpointError as error:
-        return str(error)
-    return ""
+        raise DamagedCheckpointError(f"{reader.folder} is damaged: {error}") from error
+
+
+def _set_values(flat: FlatState, manifest: Manifest) -> None:
+    for name in flat.values:
+        flat.set_value(name, manifest.values[name])

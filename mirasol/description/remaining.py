@@ -15,7 +15,7 @@ _LINES = 5  # The last ones, of which the median counts: single ones swing.
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """What a run's metrics.jsonl says.
+    """What a run's speed.jsonl says.
 
     Attributes:
       step: steps done.
@@ -26,11 +26,11 @@ class Progress:
     examples_per_s: float | None = None
 
 
-def progress(metrics: Path) -> Progress:
-    """Reads a run's metrics.jsonl; one that is not there is a run not begun."""
-    text = metrics.read_text(encoding="utf-8") if metrics.is_file() else ""
+def progress(speed: Path) -> Progress:
+    """Reads a run's speed.jsonl; one that is not there is a run not begun."""
+    text = speed.read_text(encoding="utf-8") if speed.is_file() else ""
     whole = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
-    lines = [line for line in map(json.loads, whole) if line["split"] == "train"]
+    lines = [json.loads(line) for line in whole]
     rates = [line["examples_per_s"] for line in lines[-_LINES:]]
     return Progress(
         step=lines[-1]["step"] if lines else 0,
@@ -57,7 +57,7 @@ def remaining(
         seconds, source = len(left) / steps_per_second, "given"
     elif done.examples_per_s:
         seconds = _examples(experiment, left) / done.examples_per_s
-        source = "metrics.jsonl"
+        source = "speed.jsonl"
     else:
         return None
     return {

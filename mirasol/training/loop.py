@@ -12,7 +12,9 @@ from mirasol.batch import Batch
 from mirasol.runtime.base import Runtime
 from mirasol.training.hooks import Hook
 from mirasol.training.optimizers import Optimizer
+from mirasol.training.run_state import RunState
 from mirasol.training.step import train_step
+from mirasol.training.stopping import Stop
 
 
 def step_seed(seed: int, step: int) -> int:
@@ -28,21 +30,26 @@ def train(
     batches: Iterator[Batch],
     runtime: Runtime,
     hooks: Sequence[Hook],
-    first_step: int,
+    run: RunState,
+    stop: Stop,
     last_step: int,
     seed: int,
     clip_norm: float,
 ) -> None:
-    """Trains from `first_step` steps done to `last_step`.
+    """Trains from where `run` is to `last_step`.
+
+    Between two steps the state is whole, so there a signal ends the loop, by Stopped; and within
+    the first one, of which nothing need be kept.
 
     Args:
       model: placed by the runtime.
       optimizer: built by `recipe` on the model.
       recipe: sets the learning rate of each step.
-      batches: the first one is that of step `first_step`; on the host.
+      batches: the first one is that of the first step; on the host.
       runtime: where the step runs.
       hooks: called after every step, in order; closed at the end in any case.
-      first_step: steps already done.
+      run: where the training is; its step counts on.
+      stop: hears the signals.
       last_step: steps in all.
       seed: of the run.
       clip_norm: largest norm of the gradients.
@@ -52,15 +59,24 @@ def train(
     def step_function(batch: Batch) -> dict[str, torch.Tensor]:
         return train_step(model, optimizer, batch, clip_norm, runtime.autocast)
 
+    def move(step: int, batch: Batch) -> dict[str, torch.Tensor]:
+        batch = runtime.transfer(batch)
+        model.train()
+        runtime.seed(step_seed(seed, step))
+        recipe.set_rate(optimizer, step)
+        values = step_function(batch)
+        runtime.end_step()
+        return values
+
+    first_step = run.step
     with contextlib.ExitStack() as stack:
         for hook in hooks:
             stack.callback(hook.close)
         for step in range(first_step, last_step):
-            batch = runtime.transfer(next(batches))
-            model.train()
-            runtime.seed(step_seed(seed, step))
-            recipe.set_rate(optimizer, step)
-            values = step_function(batch)
-            runtime.end_step()
+            with stop.interruptible():
+                batch = next(batches)
+            with stop.expendable() if step == first_step else contextlib.nullcontext():
+                values = move(step, batch)
+            run.step = step + 1
             for hook in hooks:
-                hook.after_step(step + 1, len(batch.question_BQ), values)
+                hook.after_step(run.step, len(batch.question_BQ), values)

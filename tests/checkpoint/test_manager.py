@@ -7,6 +7,7 @@ import torch
 from mirasol.checkpoint import writer
 from mirasol.checkpoint.manager import CheckpointManager
 from mirasol.checkpoint.manifest import CheckpointError
+from mirasol.checkpoint.state import training_state
 
 
 def make_state(fill: float = 0.0) -> dict:
@@ -174,3 +175,77 @@ def test_a_checkpoint_may_be_moved(manager: CheckpointManager, tmp_path: Path):
     moved = CheckpointManager(shutil.copytree(manager.directory, tmp_path / "elsewhere"))
     shutil.rmtree(manager.directory)
     assert torch.equal(moved.read(1)["model.w"], torch.ones(2, 3))
+
+
+def flip_a_bit_of(folder: Path) -> None:
+    """Damages the data of an array, which the manifest does not notice."""
+    data = max((folder / "arrays").rglob("d/*"), key=lambda path: path.stat().st_size)
+    content = bytearray(data.read_bytes())
+    at = content.rfind(torch.full((2000,), 2.5).numpy().tobytes())
+    content[at + 100] ^= 1
+    data.write_bytes(content)
+
+
+def large_state(fill: float) -> dict:
+    return {"w": torch.full((2000,), fill), "v": torch.full((2000,), fill + 0.5), "step": int(fill)}
+
+
+def test_damaged_data_are_passed_over_and_named(
+    manager: CheckpointManager, caplog: pytest.LogCaptureFixture
+):
+    manager.save(1, large_state(1.0))
+    manager.save(2, large_state(2.0))
+    flip_a_bit_of(manager.directory / "step_00000002")
+    state = large_state(0.0)
+    with pytest.raises(CheckpointError, match=r"step_00000002 is damaged: cannot read array 'v'"):
+        CheckpointManager(manager.directory).restore(state, step=2)
+    assert manager.restore(state).step == 1
+    assert state["step"] == 1
+    assert state["w"].eq(1.0).all() and state["v"].eq(1.5).all()
+    assert "Passing over step 2: " in caplog.text
+    assert "step_00000002 is damaged: cannot read array 'v'" in caplog.text
+    assert (manager.steps(), manager.latest_step()) == ([1], 1)
+    assert manager.read(names=["step"]) == {"step": 1}
+    # The run comes to that step again: what is damaged is out of the way, and still there.
+    manager.save(2, large_state(2.0))
+    manager.save(3, large_state(3.0))
+    assert manager.steps() == [2, 3]
+    (aside,) = manager.directory.glob("step_00000002.damaged-*")
+    assert (aside / "manifest.json").is_file()
+
+
+def test_no_sound_checkpoint_is_an_error_that_names_all(manager: CheckpointManager):
+    manager.save(1, large_state(1.0))
+    manager.save(2, large_state(2.0))
+    flip_a_bit_of(manager.directory / "step_00000002")
+    (manager.directory / "step_00000001" / "manifest.json").unlink()
+    with pytest.raises(CheckpointError) as caught:
+        manager.restore(large_state(0.0))
+    assert "no complete checkpoint in" in str(caught.value)
+    assert "step_00000001 is no complete checkpoint" in str(caught.value)
+    assert "step_00000002 is damaged" in str(caught.value)
+    assert not manager.is_empty()
+
+
+def test_a_misfit_is_no_damage(manager: CheckpointManager):
+    manager.save(1, large_state(1.0))
+    manager.save(2, {**large_state(2.0), "more": 1})
+    with pytest.raises(CheckpointError, match="unused by the state: more"):
+        manager.restore(large_state(0.0))
+
+
+def test_training_is_restored_from_the_older_one_too(manager: CheckpointManager):
+    model = torch.nn.Linear(50, 40)
+    optimizer = torch.optim.AdamW(model.parameters())
+    model(torch.ones(1, 50)).sum().backward()
+    optimizer.step()
+    for step in (1, 2):
+        with torch.no_grad():
+            model.weight.fill_(step + 0.5)
+        manager.save(step, {**training_state(model, optimizer), "step": step})
+    flip_a_bit_of(manager.directory / "step_00000002")
+    values = {"step": 0}
+    fresh = torch.nn.Linear(50, 40)
+    manager.restore_training(fresh, torch.optim.AdamW(fresh.parameters()), values)
+    assert values == {"step": 1}
+    assert fresh.weight.eq(1.5).all()

@@ -39,10 +39,16 @@ xla, manager = torch_xla.device(), CheckpointManager(sys.argv[1])
 first, second, host = build(0, xla), build(1, xla), build(2, torch.device("cpu"))
 step(*first, 0), step(*first, 1)
 before = compilations()
+manager.reserve(training_state(*first))
+for earlier in (0, 1):
+    manager.save_async(earlier, {**training_state(*first), "step": earlier})
+manager.close()
 manager.save(2, {**training_state(*first), "step": 2})
 values = {"step": 0}
 manager.restore_training(*second, values)
 torch_xla.sync()
+copied, saved = manager.read(1), manager.read(2)
+assert all(torch.equal(copied[name], saved[name]) for name in saved if name != "step")
 assert compilations() == before, "saving or restoring compiled a graph"
 manager.restore_training(*host, values)
 assert values == {"step": 2}

@@ -148,11 +148,11 @@ def workdir(tmp_path):
     folder.mkdir()
     (folder / "config.gin").write_text(config.load(TINY).declared)
     lines = [
-        {"step": step, "split": "train", "examples_per_s": rate}
+        {"step": step, "examples_per_s": rate}
         for step, rate in [(20, 1.0), (40, 64.0), (60, 64.0), (80, 64.0)]
     ]
     text = "\n".join(map(json.dumps, lines)) + '\n{"step": 100, "spl'
-    (folder / "metrics.jsonl").write_text(text)
+    (folder / "speed.jsonl").write_text(text)
     return folder
 
 

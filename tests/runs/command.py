@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 # What a training process must never import, asked of the process itself when the command is done.
 _WRAPPED = """
@@ -39,23 +40,22 @@ def run(*arguments: str, data: Path, cwd: Path) -> subprocess.CompletedProcess:
     )
 
 
-def start(*arguments: str, data: Path, cwd: Path) -> subprocess.Popen:
-    """Starts the command and returns at once."""
+def start(
+    *arguments: str, data: Path, cwd: Path, stderr: IO | int = subprocess.DEVNULL
+) -> subprocess.Popen:
+    """Starts the command, in a process group of its own, and returns at once."""
     return subprocess.Popen(
         [sys.executable, "-m", "mirasol", *arguments],
         cwd=cwd,
         env=environment(data),
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=stderr,
+        start_new_session=True,
     )
 
 
-def lines(workdir: Path) -> list[dict]:
-    """The metrics file, without what depends on the clock."""
-    path = workdir / "metrics.jsonl"
+def lines(workdir: Path, name: str = "metrics.jsonl") -> list[dict]:
+    """The whole lines of a file of the run."""
+    path = workdir / name
     text = path.read_text() if path.exists() else ""
-    whole = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
-    return [
-        {name: value for name, value in json.loads(line).items() if name != "examples_per_s"}
-        for line in whole
-    ]
+    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]

@@ -1,7 +1,11 @@
 """A run that is killed goes on as if nothing had happened."""
 
+import os
+import re
+import signal
 import time
 
+import pytest
 import torch
 
 from mirasol.checkpoint.manager import CheckpointManager
@@ -40,4 +44,24 @@ def test_kill_and_the_same_command_give_the_same_parameters_bit_for_bit(unbroken
             assert torch.equal(got[name], value), name
         else:
             assert got[name] == value, name
-    assert command.lines(workdir) == command.lines(unbroken.workdir)
+    metrics = "metrics.jsonl"
+    assert (workdir / metrics).read_bytes() == (unbroken.workdir / metrics).read_bytes()
+
+
+@pytest.mark.slow
+def test_a_signal_to_all_processes_saves_and_makes_no_noise(unbroken, tmp_path):
+    """As schedulers send it, and a terminal its Ctrl-C: the data workers get it, too."""
+    workdir = tmp_path / "workdir"
+    arguments = ("train", TINY, f"--workdir={workdir}", "--gin.TRAIN_STEPS=2000")
+    for number, code in [(signal.SIGTERM, 143), (signal.SIGINT, 130)]:
+        before = len(command.lines(workdir))
+        with (tmp_path / "stderr").open("w") as stderr:
+            process = command.start(*arguments, data=unbroken.data, cwd=tmp_path, stderr=stderr)
+            wait_for_step(workdir, process, before + 3)
+            os.killpg(process.pid, number)
+            assert process.wait(timeout=60) == code
+        said = (tmp_path / "stderr").read_text()
+        assert "Traceback" not in said
+        (step,) = re.findall(rf"stopped by {number.name}: step (\d+) is saved in", said)
+        assert CheckpointManager(workdir / "checkpoints").latest_step() == int(step)
+        assert command.lines(workdir)[-1]["step"] == int(step)

@@ -114,7 +114,9 @@ def test_the_log_writes_means_of_each_interval_and_the_rest_at_the_end(tmp_path)
         (2, 2.0, 0.1),
         (3, 5.0, 0.2),
     ]
-    assert all(line["examples_per_s"] > 0 and line["compiled_graphs"] == 7 for line in lines)
+    speed = [json.loads(line) for line in (tmp_path / "speed.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in speed] == [2, 3]
+    assert all(line["examples_per_s"] > 0 and line["compiled_graphs"] == 7 for line in speed)
     assert all(line["broken_media"] == 2 for line in lines)
 
 

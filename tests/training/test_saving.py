@@ -1,0 +1,226 @@
+"""When a training is saved, evaluated and stopped, and what a resumed one knows of it."""
+
+import json
+import math
+import signal
+
+import pytest
+import torch
+
+from mirasol.checkpoint.manager import CheckpointManager
+from mirasol.checkpoint.manifest import CheckpointError
+from mirasol.training.best import Best
+from mirasol.training.evaluations import Evaluations
+from mirasol.training.hooks import Log
+from mirasol.training.run_state import RunState
+from mirasol.training.saving import Saving
+from mirasol.training.stopping import Stop, Stopped
+from mirasol.training.writers import MetricsWriter, recorded_scores
+
+
+def to_host(values):
+    return {name: float(value) for name, value in values.items()}
+
+
+@pytest.fixture
+def run():
+    return RunState()
+
+
+@pytest.fixture
+def writer(tmp_path):
+    made = MetricsWriter(tmp_path, 0)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def manager(tmp_path):
+    made = CheckpointManager(tmp_path / "checkpoints", keep=2)
+    yield made
+    made.close()
+
+
+def saving(run, manager, **options):
+    return Saving(
+        **{"interval": 100, "last_step": 1000, "before": lambda: None} | options,
+        run=run,
+        checkpoints=manager,
+        state=lambda: {"w": torch.full((2,), float(run.step)), **run.values(to_host)},
+    )
+
+
+def go(hook, run, *steps):
+    for step in steps:
+        run.step = step
+        hook.after_step(step, 1, {})
+    hook.checkpoints.wait_until_finished()
+
+
+def test_saved_by_step_and_at_the_end(run, manager):
+    go(saving(run, manager, interval=3, last_step=7), run, *range(1, 8))
+    assert manager.steps() == [6, 7]
+
+
+def test_saved_by_time(run, manager, monkeypatch):
+    now_s = [100.0]
+    monkeypatch.setattr("mirasol.training.saving.time.monotonic", lambda: now_s[0])
+    hook = saving(run, manager, interval_s=60.0)
+    go(hook, run, 1)
+    now_s[0] = 161.0
+    go(hook, run, 2, 3)
+    now_s[0] = 222.0
+    go(hook, run, 4)
+    assert manager.steps() == [2, 4]
+
+
+def test_the_best_evaluation_is_saved_and_kept(run, manager):
+    hook = saving(run, manager, interval=2)
+    for step, score in enumerate([0.1, 0.5, 0.9, 0.2, 0.9, 0.3, 0.3, 0.3], start=1):
+        run.step = step
+        Best(task="a").judge(run, step, {"a": {"accuracy": score}})
+        hook.after_step(step, 1, {})
+    manager.wait_until_finished()
+    assert (run.best_step, run.best_value) == (3, 0.9)
+    assert manager.steps() == [3, 6, 8]
+
+
+def test_the_lowest_may_be_the_best_and_nan_never_is(run):
+    best = Best(task="a", metric="loss", lowest=True)
+    for step, loss in enumerate([math.nan, 2.0, 1.0, 3.0, math.nan], start=1):
+        best.judge(run, step, {"a": {"loss": loss}})
+    assert (run.best_step, run.best_value) == (3, 1.0)
+
+
+def test_a_metric_that_is_not_there_is_told_and_ends_nothing(run, caplog):
+    Best(task="a", metric="acuracy").judge(run, 1, {"a": {"accuracy": 1.0}})
+    assert run.best_step is None
+    assert "task 'a' has no metric 'acuracy'; did you mean 'accuracy'?" in caplog.text
+
+
+def test_a_failed_save_ends_the_run_at_the_next_step(run, manager):
+    def fail():
+        raise OSError(28, "No space left on device")
+
+    hook = saving(run, manager, interval=2, before=fail)
+    run.step = 2
+    hook.after_step(2, 1, {})
+    manager._background._under_way.exception(timeout=10)
+    with pytest.raises(
+        CheckpointError, match=r"the save of step 2 failed: .*No space left on device"
+    ):
+        hook.after_step(3, 1, {})
+
+
+def test_what_is_saved_already_is_not_saved_again(run, manager):
+    hook = saving(run, manager, interval=2)
+    go(hook, run, 1, 2)
+    hook.finish()
+    assert manager.steps() == [2]
+    go(hook, run, 3)
+    hook.finish()
+    assert manager.steps() == [2, 3]
+
+
+def test_a_resumed_run_knows_what_the_stopped_one_did(run, manager):
+    run.step, run.evaluated, run.best_step, run.best_value = 7, 5, 5, 0.25
+    run.broken_media = {"b.mp4", "a.mp4"}
+    third = torch.tensor(1.0) / 3
+    for loss in (third, third * 3e7):
+        run.sums.add({"loss": loss})
+    manager.save(7, run.values(to_host))
+    values = RunState().values(to_host)
+    manager.restore(values)
+    resumed = RunState()
+    resumed.take(values)
+    for each in (run, resumed):
+        each.sums.add({"loss": third})
+    assert resumed.sums.totals["loss"].dtype == torch.float32
+    assert torch.equal(resumed.sums.totals["loss"], run.sums.totals["loss"])
+    assert resumed == run
+
+
+def test_a_line_of_the_log_is_the_same_after_a_stop_within_its_interval(tmp_path):
+    losses = [torch.tensor(value) for value in torch.randn(6).tolist()]
+
+    def log(folder, first_step, sums):
+        return Log(
+            interval=3,
+            first_step=first_step,
+            last_step=6,
+            rate=lambda step: 0.1,
+            fetch=to_host,
+            graphs=lambda: 0,
+            writer=MetricsWriter(folder, first_step),
+            sums=sums,
+        )
+
+    def steps(hook, first, last):
+        for step in range(first, last):
+            hook.after_step(step + 1, 2, {"loss": losses[step]})
+        hook.close()
+        hook.writer.close()
+
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    whole.mkdir(), broken.mkdir()
+    steps(log(whole, 0, None), 0, 6)
+    first = RunState()
+    steps(log(broken, 0, first.sums), 0, 4)
+    saved = json.loads(json.dumps(first.values(to_host)))
+    steps(log(broken, 4, first.sums), 4, 6)  # Killed: these lines are of no checkpoint.
+    second = RunState()
+    second.take(saved)
+    steps(log(broken, 4, second.sums), 4, 6)
+    assert (broken / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
+    assert len((broken / "speed.jsonl").read_text().splitlines()) == 2
+
+
+def evaluations(run, writer, stop, evaluate, best=None):
+    return Evaluations(
+        tasks=["a", "b"],
+        split="validation",
+        evaluate=evaluate,
+        writer=writer,
+        run=run,
+        best=best,
+        stop=stop,
+    )
+
+
+def test_an_evaluation_that_was_broken_off_goes_on_with_the_next_task(run, writer, tmp_path):
+    stop, asked = Stop(), []
+    run.step = 5
+
+    def evaluate(task):
+        asked.append(task)
+        if asked == ["a", "b"]:
+            stop._take(signal.SIGTERM, None)
+        return {"accuracy": len(asked) / 10, "step": 5, "odd": math.nan}
+
+    with stop.finishing(), pytest.raises(Stopped):
+        evaluations(run, writer, stop, evaluate).at(5)
+    assert run.evaluated == 0
+    recorded = recorded_scores(tmp_path, 5, "validation")
+    assert recorded.keys() == {"a"}
+    assert (recorded["a"]["accuracy"], recorded["a"]["step"]) == (0.1, 5)
+    assert math.isnan(recorded["a"]["odd"])
+
+    resumed = evaluations(run, writer, Stop(), evaluate, Best(task="a"))
+    resumed.finish(5, recorded)
+    assert asked == ["a", "b", "b"]
+    assert (run.evaluated, run.best_step, run.best_value) == (5, 5, 0.1)
+    assert resumed.scores["b"]["accuracy"] == 0.3
+    lines = [json.loads(line) for line in writer.path.read_text().splitlines()]
+    assert [(line["task"], line["accuracy"]) for line in lines] == [("a", 0.1), ("b", 0.3)]
+
+
+def test_lines_reach_the_disk_before_the_checkpoint(run, manager, writer):
+    writer.write(1, "train", {"loss": 1.0})
+    seen = []
+
+    def before():
+        writer.sync()
+        seen.append(manager.steps())
+
+    go(saving(run, manager, interval=1, before=before), run, 1, 2)
+    assert seen == [[], [1]]
