@@ -106,7 +106,7 @@ def has_checkpoint(workdir: Path) -> bool:
     """Returns whether a run goes on in the workdir, rather than begins."""
     from mirasol.checkpoint.manager import CheckpointManager  # Imports torch.
 
-    return bool(CheckpointManager(workdir / "checkpoints").steps())
+    return not CheckpointManager(workdir / "checkpoints").is_empty()
 
 
 def origin(workdir: Path) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mirasol import config, session
+from mirasol import config, training_run
 from mirasol.__main__ import main
 from mirasol.batch import empty_batch
 from mirasol.checkpoint.manager import CheckpointManager
@@ -56,7 +56,7 @@ class RandomClips:
 
 @pytest.fixture(autouse=True)
 def folder(monkeypatch, tmp_path):
-    monkeypatch.setattr(session, "training_batches", RandomClips)
+    monkeypatch.setattr(training_run, "training_batches", RandomClips)
     monkeypatch.setattr(task_names, "registered", task_names.shipped)
     monkeypatch.setattr(Experiment, "check", lambda self, make=True: {})
     monkeypatch.chdir(tmp_path)
