@@ -1,6 +1,6 @@
-"""A run that is killed, or stopped by a signal, again and again; run as a script by test_mortal.py.
+"""A run that is killed, or stopped by a signal, again and again, by test_mortal.py.
 
-    python mortal_run.py FOLDER KILLS STOPS STEPS SEED
+    python -m tests.runs.mortal_run FOLDER KILLS STOPS STEPS SEED
 
 FOLDER gets `unbroken` and `mortal`, two workdirs of one experiment, and `lives.jsonl`, a line about
 each life of the second one that did not come to its end. Of the first KILLS lives every second ends

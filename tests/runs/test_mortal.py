@@ -11,14 +11,14 @@ import torch
 from mirasol.checkpoint.manager import CheckpointManager
 
 ROOT = Path(__file__).parents[2]
-SCRIPT = Path(__file__).with_name("mortal_run.py")
+SCRIPT = "tests.runs.mortal_run"
 PHASES = ["loading", "compiling", "training", "evaluating", "saving"]
 
 
 def lives_of(root: Path, kills: int, stops: int, steps: int) -> list[dict]:
     """Has a run die so often, and then come to its end; returns what is told of each life."""
     subprocess.run(
-        [sys.executable, str(SCRIPT), str(root), *map(str, (kills, stops, steps, 0))],
+        [sys.executable, "-m", SCRIPT, str(root), *map(str, (kills, stops, steps, 0))],
         cwd=ROOT,
         check=True,
         timeout=7200,
