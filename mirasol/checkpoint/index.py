@@ -19,6 +19,20 @@ _METADATA = b"zarr.json"
 
 
 @dataclasses.dataclass(frozen=True)
+class Span:
+    """Where the bytes of a chunk lie.
+
+    Attributes:
+      file: path relative to the database.
+      start, stop: of the first byte, and behind the last.
+    """
+
+    file: str
+    start: int
+    stop: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Index:
     """Where chunks lie.
 
@@ -26,10 +40,12 @@ class Index:
       spans: in each file, by path relative to the database: (first byte, behind the last), of all
         chunks that are not in the tree itself.
       bytes: of the chunks of each array, their checksums included.
+      single: of each array that is one chunk, where it lies; without those in the tree itself.
     """
 
     spans: dict[str, list[tuple[int, int]]]
     bytes: dict[str, int]
+    single: dict[str, Span]
 
 
 def index(base: ts.KvStore) -> Index:
@@ -41,16 +57,27 @@ def index(base: ts.KvStore) -> Index:
     context = ts.Context()
     spans = defaultdict(list)
     sizes: dict[str, int] = defaultdict(int)
+    places: dict[str, list[Span | None]] = defaultdict(list)
     for key, entry in _leaves(base, context):
         name, _, last = key.partition(b"/")
         if last == _METADATA:
             continue
         inside = entry.get("inline_value")
-        if inside is None:
-            _, _, file, offset, length = entry["indirect_value"].split(":")
-            spans[file].append((int(offset), int(offset) + int(length)))
-        sizes[name.decode()] += int(length) if inside is None else len(inside)
-    return Index(dict(spans), dict(sizes))
+        if inside is not None:
+            places[name.decode()].append(None)
+            sizes[name.decode()] += len(inside)
+            continue
+        span = _span(entry["indirect_value"])
+        places[name.decode()].append(span)
+        spans[span.file].append((span.start, span.stop))
+        sizes[name.decode()] += span.stop - span.start
+    single = {name: only[0] for name, only in places.items() if len(only) == 1 and only[0]}
+    return Index(dict(spans), dict(sizes), single)
+
+
+def _span(told: str) -> Span:
+    _, _, file, offset, length = told.split(":")
+    return Span(file, int(offset), int(offset) + int(length))
 
 
 def _leaves(base: ts.KvStore, context: ts.Context) -> Iterator[tuple[bytes, dict]]:

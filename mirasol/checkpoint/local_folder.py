@@ -93,6 +93,10 @@ class LocalPlace(Place):
         there = [path for path in self.path.absolute().parents if path.is_dir()]
         return shutil.disk_usage(there[0]).free if there else None
 
+    def local_path(self) -> Path | None:
+        """Returns the path."""
+        return self.path
+
     def spec(self) -> dict:
         """Returns the place as tensorstore's specification of a key-value store."""
         # Not as a URL, in which % and ? in a path would mean something else.

@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import tensorstore as ts
@@ -111,6 +112,10 @@ class StorePlace(Place):
 
     def free_bytes(self) -> int | None:
         """Returns None: stores have no end."""
+        return None
+
+    def local_path(self) -> Path | None:
+        """Returns None: its objects are no files."""
         return None
 
     def spec(self) -> dict:

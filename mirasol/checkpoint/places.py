@@ -101,6 +101,10 @@ class Place(abc.ABC):
         """Returns how much room there is, None where nobody knows."""
 
     @abc.abstractmethod
+    def local_path(self) -> Path | None:
+        """Returns the place as a path that the system's calls take, None where it has none."""
+
+    @abc.abstractmethod
     def spec(self) -> dict:
         """Returns the place as tensorstore's specification of a key-value store."""
 

@@ -22,6 +22,8 @@ from torch.distributed.checkpoint.planner import LoadItemType, LoadPlan, LoadPla
 from torch.futures import Future
 
 from mirasol.checkpoint.arrays import ArrayFolder, box, dtype_name, host_view, torch_dtype
+from mirasol.checkpoint.direct import Direct, fits, read_all
+from mirasol.checkpoint.index import Span
 from mirasol.checkpoint.manifest import ARRAYS, ArrayEntry, CheckpointError, read_manifest
 from mirasol.checkpoint.places import is_place, place
 from mirasol.checkpoint.transfers import LIMIT_BYTES, Transfers, done, settle
@@ -73,11 +75,16 @@ class TensorStoreReader(StorageReader):
         return plans
 
     def read_data(self, plan: LoadPlan, planner: LoadPlanner) -> Future[None]:
-        """Reads this process's boxes into its tensors."""
+        """Reads this process's boxes into its tensors.
+
+        Whole arrays of local checkpoints straight from their files (direct.py), the rest by
+        tensorstore.
+        """
         arrays = ArrayFolder(self.folder / ARRAYS)
-        opened = [arrays.open(item.storage_index.fqn) for item in plan.items]
+        left = self._read_directly(arrays, plan.items, planner)
+        opened = [arrays.open(item.storage_index.fqn) for item in left]
         with Transfers(self.limit_bytes, "read") as transfers:
-            for item, future in zip(plan.items, opened, strict=True):
+            for item, future in zip(left, opened, strict=True):
                 array = settle(future, f"cannot open array {item.storage_index.fqn!r}")
                 _read(item, array, planner, transfers)
             transfers.finish()
@@ -88,6 +95,46 @@ class TensorStoreReader(StorageReader):
         """Tells whether the place is one that checkpoints can lie in."""
         return is_place(checkpoint_id)
 
+    def _read_directly(
+        self, arrays: ArrayFolder, items: list[ReadItem], planner: LoadPlanner
+    ) -> list[ReadItem]:
+        """Reads what can be read so; returns the rest."""
+        folder = self.folder.local_path()
+        if folder is None:
+            return items
+        single = _single_chunks(arrays)
+        reads, left = [], []
+        for item in items:
+            name = item.storage_index.fqn
+            target = planner.resolve_tensor(item).detach()
+            span = single.get(name)
+            if span and self._is_whole(item, target) and fits(span, memory := host_view(target)):
+                reads.append((item, target, Direct(name, span, memory)))
+            else:
+                left.append(item)
+        read_all(folder / ARRAYS, [read for _, _, read in reads])
+        for item, target, _ in reads:
+            planner.commit_tensor(item, target)
+        return left
+
+    def _is_whole(self, item: ReadItem, target: torch.Tensor) -> bool:
+        """Returns whether a box is all of an array, and its tensor plain memory of that dtype."""
+        entry = self.manifest.arrays[item.storage_index.fqn]
+        alike = (tuple(item.lengths), dtype_name(target.dtype)) == (entry.shape, entry.dtype)
+        return alike and _on_host(target)
+
+
+def _single_chunks(arrays: ArrayFolder) -> dict[str, Span]:
+    """Returns where arrays of one chunk lie; none if that cannot be read: tensorstore tells why."""
+    try:
+        return arrays.index().single
+    except ValueError:
+        return {}
+
+
+def _on_host(tensor: torch.Tensor) -> bool:
+    return tensor.device.type == "cpu" and tensor.is_contiguous()
+
 
 def _read(item: ReadItem, array: ts.TensorStore, planner: LoadPlanner, transfers: Transfers):
     """Begins to read one box; on the host straight into the tensor's memory."""
@@ -95,7 +142,7 @@ def _read(item: ReadItem, array: ts.TensorStore, planner: LoadPlanner, transfers
     target = planner.resolve_tensor(item).detach()
     if dtype_name(target.dtype) != array.dtype.name:
         raise CheckpointError(f"array {name!r} is {array.dtype.name}, its tensor {target.dtype}")
-    in_place = target.device.type == "cpu" and target.is_contiguous()
+    in_place = _on_host(target)
     transfers.make_room(target.nbytes)
     # Not empty_like, which makes of an XLA tensor one whose memory numpy does not see.
     host = target if in_place else torch.empty(target.shape, dtype=target.dtype)
