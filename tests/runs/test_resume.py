@@ -13,11 +13,14 @@ from tests.runs import command
 from tests.runs.conftest import TINY
 
 
-def wait_for_step(workdir, process, step, limit_s=300):
+def wait_for_step(workdir, process, step, saved=0, limit_s=300):
+    """Waits for a line of the step, and for a checkpoint, which a thread writes meanwhile."""
+    checkpoint = workdir / "checkpoints" / f"step_{saved:08d}"
     deadline = time.monotonic() + limit_s
     while time.monotonic() < deadline:
         assert process.poll() is None, "the run ended before it could be killed"
-        if any(line["step"] >= step for line in command.lines(workdir)):
+        is_saved = not saved or checkpoint.is_dir()
+        if is_saved and any(line["step"] >= step for line in command.lines(workdir)):
             return
         time.sleep(0.01)
     raise AssertionError(f"no step {step} within {limit_s} s")
@@ -27,7 +30,7 @@ def test_kill_and_the_same_command_give_the_same_parameters_bit_for_bit(unbroken
     workdir = tmp_path / "workdir"
     arguments = ("train", TINY, f"--workdir={workdir}")
     process = command.start(*arguments, data=unbroken.data, cwd=tmp_path)
-    wait_for_step(workdir, process, 13)
+    wait_for_step(workdir, process, 13, saved=10)
     process.kill()
     process.wait()
     killed_at = command.lines(workdir)[-1]["step"]
