@@ -67,7 +67,7 @@ UPHILL = {
     ("mirasol.data", "mirasol.tasks"),
 }
 # A GPU image without TensorFlow trains and times the model on ready batches with these alone.
-TRAINING_LIBRARIES = {"torch", "numpy", "tensorstore", "absl", "torch_xla", "ml_dtypes"}
+TRAINING_LIBRARIES = {"torch", "numpy", "tensorstore", "crc32c", "absl", "torch_xla", "ml_dtypes"}
 TRAINING_PACKAGES = ("models", "training", "runtime", "checkpoint")
 # These too, where they are imported by the functions that want them: progress, curves.
 OPTIONAL_LIBRARIES = {"tqdm", "tensorboardX"}
