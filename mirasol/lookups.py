@@ -15,7 +15,7 @@ from mirasol.data.media_cache.cache import FILL
 from mirasol.experiment import EvaluationPlan, TrainingData
 from mirasol.findings import Finding, where_defined
 from mirasol.gin_files import closest_file, closest_folder, data_file, shipped_folder
-from mirasol.named import CacheFolder, FileName, FolderName
+from mirasol.named import CacheFolder, CheckpointSource, FileName, FolderName
 from mirasol.spelling import hint
 from mirasol.value_types import parameter_types
 from mirasol.wiring import Part, Wiring
@@ -63,9 +63,22 @@ LOOKUPS: dict[Any, Lookup] = {
 }
 
 
+_PATHS = {*LOOKUPS, CheckpointSource}  # The last is looked for with the model (rehearsal.py).
+
+
+def _fault(kind: Any, path: str) -> str:
+    """Returns what is wrong with a path, "" if nothing is."""
+    if doubled := _doubled_slash(path):
+        return doubled
+    lookup = LOOKUPS.get(kind)
+    return lookup.absent(path) if lookup and not lookup.is_there(path) else ""
+
+
 def _doubled_slash(name: str) -> str:
     """Says so where a path has an empty part: it leads to the same file, under another name."""
-    return f"no path {name!r}{hint(re.sub('/+', '/', name))}" if "//" in name else ""
+    scheme, mark, path = name.rpartition("://")
+    right = scheme + mark + re.sub("/+", "/", path)
+    return f"no path {name!r}{hint(right)}" if right != name else ""
 
 
 def missing_files(wiring: Wiring, bound: Bound) -> Iterator[tuple[Part, Finding]]:
@@ -73,10 +86,8 @@ def missing_files(wiring: Wiring, bound: Bound) -> Iterator[tuple[Part, Finding]
     for part in wiring.objects():
         known = parameter_types(part.reference.target)
         for name, value in wiring.values(part).items():
-            path, lookup = wiring.expand(value), LOOKUPS.get(known.get(name))
-            if lookup is None or type(path) is not str:
-                continue
-            fault = _doubled_slash(path) or ("" if lookup.is_there(path) else lookup.absent(path))
+            path, kind = wiring.expand(value), known.get(name)
+            fault = _fault(kind, path) if kind in _PATHS and type(path) is str else ""
             if not fault:
                 continue
             target = part.reference.target
