@@ -8,8 +8,7 @@ from mirasol import workdirs
 from mirasol.commands.opening import check_spec, load, stated
 from mirasol.commands.printing import print_as
 from mirasol.commands.request import Request, number
-
-_SPEED = "speed.jsonl"
+from mirasol.training.writers import SPEED
 
 
 def describe(request: Request) -> None:
@@ -26,7 +25,7 @@ def describe(request: Request) -> None:
         spec = load(request.gin_file, request.bindings)
     from mirasol.description import remaining, report, text
 
-    done = remaining.progress(Path(request.workdir) / _SPEED) if request.workdir else None
+    done = remaining.progress(Path(request.workdir) / SPEED) if request.workdir else None
     question = report.Question(devices=devices, steps_per_second=rate, done=done)
     print_as(report.describe(spec, question), text.render, request.format)
 
