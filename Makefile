@@ -18,9 +18,9 @@ $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet uv || echo "no uv here: going on with pip"
 	if [ -x $(BIN)/uv ]; then \
-	  $(BIN)/uv pip install --python $(BIN)/python --compile-bytecode -e '.[test,xla,beam]'; \
+	  $(BIN)/uv pip install --python $(BIN)/python --compile-bytecode -e '.[test,xla,beam,sweep]'; \
 	else \
-	  $(BIN)/python -m pip install -e '.[test,xla,beam]'; \
+	  $(BIN)/python -m pip install -e '.[test,xla,beam,sweep]'; \
 	fi
 	@touch $(STAMP)
 

@@ -6,20 +6,22 @@ again when they start, stay small.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import re
 import sys
-import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from absl import flags
 
 from mirasol.findings import ExperimentError
+from mirasol.launched import launch
 from mirasol.spelling import nearest
 from mirasol.training.stopping import Stopped, on_signals
 
 FAILED_BY_USER = 2  # The exit code of a command that was given something wrong.
+FAILED_ELSEWHERE = 1  # That of a process that ends since another one of the same run has failed.
 STOPPED = 130  # That of a command stopped by Ctrl-C, as shells have it.
 TRACEBACK_VARIABLE = "MIRASOL_TRACEBACK"
 
@@ -29,25 +31,31 @@ FLAGS = {
     "gin_file": "a gin file, from here or from the shipped folder; may be repeated",
     "workdir": "where a run lives; train makes workdirs/<name of the gin file> by default",
     "runtime": "auto, cpu, cuda or xla",
+    "profile": "trace these steps, such as 10:13, into profile/ in the workdir",
     "task": "a seqio task; eval takes several, by default those of the experiment",
     "split": "of the task; eval takes the experiment's by default",
     "video": "a media file to ask about",
     "question": "what to ask",
     "output": "the file of predictions to write, a JSON object a line",
-    "devices": "plan for so many devices that share a batch",
+    "devices": "plan for so many: 64, or of a kind: h100-64, v5p-64 (by TensorCores: 32 chips)",
     "steps_per_second": "the rate to tell the time to the end by; else that of the workdir's log",
     "dry_run": "only tell what differs",
     "sample": "clips of each split whose media are probed, 64 by default",
     "step": "of a checkpoint; the newest sound one by default, all of them for ls and verify",
     "format": "text, or json with the same content",
+    "part": "of the model that weights are for: video_encoder, audio_encoder or text_decoder",
+    "inflation": "of kernels of pictures in time: average or centre",
+    "tubelet_frames": "frames of a tubelet, to which kernels of pictures are inflated",
+    "chunk_frames": "frames of a chunk, for imported positions",
+    "image_size": "px, to which imported positions are resampled",
+    "chunk_bands": "spectrogram columns of a chunk, for imported positions",
     "strict": "fails if anything is wrong, not only if nothing can be used",
     "list_all": "names every refused row and missing file, not only the first",
 }
 REPEATED = ("gin_file", "task")
 SWITCHES = ("dry_run", "strict", "list_all")
-NUMBERS = {"sample": 64}
 CHOICES = {"format": ("text", "json")}
-DEFAULTS = {"runtime": "auto"}
+DEFAULTS = {"runtime": "auto", "sample": "64"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +72,7 @@ COMMANDS = {
     "train": Command(
         "train what gin files state; the same command again goes on after a stop",
         "train --gin_file=runs/av_shapes_tiny.gin --gin.TRAIN_STEPS=100",
-        ("gin_file", "workdir", "runtime"),
+        ("gin_file", "workdir", "runtime", "profile"),
     ),
     "eval": Command(
         "evaluate the newest checkpoint of a workdir",
@@ -106,9 +114,13 @@ COMMANDS = {
     ),
     "checkpoint": Command(
         "look at checkpoints, of a workdir or a folder: ls, show what one holds, diff A B (code 1: "
-        "different), verify every byte (code 1: damaged)",
+        "different), verify every byte (code 1: damaged); convert SOURCE DEST, from ours to "
+        "safetensors and from safetensors, Hugging Face's too, to ours",
         "checkpoint verify workdirs/av_shapes_tiny",
-        ("step", "format"),
+        (
+            *("step", "format", "part", "inflation"),
+            *("tubelet_frames", "chunk_frames", "image_size", "chunk_bands"),
+        ),
         operands=3,
     ),
 }
@@ -121,10 +133,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or {"--help", "-h", "-help", "help"} & set(arguments):
-        print(_help(), file=sys.stdout if arguments else sys.stderr)
+        print(_help(arguments), file=sys.stdout if arguments else sys.stderr)
         return 0 if arguments else FAILED_BY_USER
     try:
-        with on_signals():
+        with on_signals(), _heard():
             code = _run(arguments)
             sys.stdout.flush()
             return code
@@ -132,20 +144,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Stopped as stopped:
-        print(f"\nmirasol: {stopped}", file=sys.stderr)
+        if launch().leads:
+            print(f"\nmirasol: {stopped}", file=sys.stderr)
         return stopped.code
     except KeyboardInterrupt:
         print("\nmirasol: stopped; the same command goes on from what is saved", file=sys.stderr)
         return STOPPED
-    except (ValueError, OSError) as error:  # OSError: a path that cannot be, a full disk.
-        if os.environ.get(TRACEBACK_VARIABLE):
-            raise
-        from mirasol.gin_messages import in_building
+    except Exception as error:
+        from mirasol.runtime.failures import is_first, tell_launcher
 
-        told = error.findings if isinstance(error, ExperimentError) else [in_building(error)]
-        for line in map(str, told):
-            print(f"mirasol: {' '.join(line.split())}", file=sys.stderr)
+        if not is_first(error):
+            return FAILED_ELSEWHERE
+        # OSError: a path that cannot be, a full disk.
+        if not isinstance(error, ValueError | OSError) or os.environ.get(TRACEBACK_VARIABLE):
+            tell_launcher(error)
+            raise
+        _tell(error)
         return FAILED_BY_USER
+
+
+@contextlib.contextmanager
+def _heard() -> Iterator[None]:
+    """Lets one process of several write to stdout: what they write is the same."""
+    with contextlib.ExitStack() as stack:
+        if not launch().leads:
+            nowhere = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123
+            stack.enter_context(contextlib.redirect_stdout(nowhere))
+        yield
+
+
+def _tell(error: ValueError | OSError) -> None:
+    from mirasol.gin_messages import in_building
+
+    told = error.findings if isinstance(error, ExperimentError) else [in_building(error)]
+    for line in map(str, told):
+        print(f"mirasol: {' '.join(line.split())}", file=sys.stderr)
 
 
 def _run(arguments: list[str]) -> int:
@@ -184,8 +217,6 @@ def _parsed(command: str, arguments: Sequence[str]) -> dict:
             flags.DEFINE_multi_string(name, [], FLAGS[name], flag_values=values)
         elif name in SWITCHES:
             flags.DEFINE_bool(name, False, FLAGS[name], flag_values=values)
-        elif name in NUMBERS:
-            flags.DEFINE_integer(name, NUMBERS[name], FLAGS[name], flag_values=values)
         elif name in CHOICES:
             allowed = CHOICES[name]
             flags.DEFINE_enum(name, allowed[0], allowed, FLAGS[name], flag_values=values)
@@ -220,22 +251,13 @@ def _unknown_flag(command: str, name: str) -> str:
     )
 
 
-def _help() -> str:
-    lines = [__doc__.splitlines()[0], "", "Commands:"]
-    for name, command in COMMANDS.items():
-        lines += [f"  {name:<12}{command.summary}", f"              {command.example}"]
-    lines += ["", "Flags:"]
-    for name, text in FLAGS.items():
-        users = ", ".join(name_ for name_, spec in COMMANDS.items() if name in spec.flags)
-        lines.append(f"  --{name:<10}{text} [{users}]")
-    about_gin = (
-        "--gin.NAME=VALUE binds a macro (TRAIN_STEPS) or a parameter (Trainer.clip_norm, "
-        "joint/Stage.task) over the gin files; may be repeated. Text wants quotes of its own: "
-        "--gin.Experiment.name='\"mine\"'."
-    )
-    lines += textwrap.wrap(about_gin, 96, initial_indent="  ", subsequent_indent="            ")
-    lines += ["", f"{TRACEBACK_VARIABLE}=1 in the environment shows where an error was raised."]
-    return "\n".join(lines)
+def _help(arguments: Sequence[str]) -> str:
+    """Returns the help of the command that the line begins with, else of all."""
+    from mirasol.commands import help_text
+
+    named = [name for name in arguments[:1] if name in COMMANDS]
+    commands = {name: COMMANDS[name] for name in named or COMMANDS}
+    return help_text.render(__doc__.splitlines()[0], commands, FLAGS)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ Tensor names end in their dimensions: `video_BTFHWC` has six of them.
 from __future__ import annotations
 
 import dataclasses
+import operator
+from collections.abc import Callable
 
 import torch
 
@@ -84,13 +86,30 @@ class Batch:
 
     def to(self, device: torch.device, non_blocking: bool = False) -> Batch:
         """Returns the same batch with every tensor on `device`."""
-        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+        return self.map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def microbatches(self, count: int) -> list[Batch]:
+        """Returns the batch in equal parts; part i has rows i, i + count, ...
+
+        Not neighbours, so that of a batch that lies on several devices in pieces, each part lies on
+        all of them.
+
+        Raises:
+          ValueError: the clips are no multiple of `count`.
+        """
+        clips = len(self.question_BQ)
+        if clips % count:
+            raise ValueError(f"a batch of {clips} clips cannot be cut into {count} equal parts")
+        if count == 1:
+            return [self]
+        return [self.map(operator.itemgetter(slice(i, None, count))) for i in range(count)]
 
     def pin_memory(self) -> Batch:
         """Returns the same batch in page-locked memory, from which copies to a GPU overlap."""
-        return self._map(lambda tensor: tensor.pin_memory())
+        return self.map(lambda tensor: tensor.pin_memory())
 
-    def _map(self, function) -> Batch:
+    def map(self, function: Callable[[torch.Tensor], torch.Tensor]) -> Batch:
+        """Returns the batch of what the function makes of each tensor."""
         return Batch(
             **{
                 field.name: function(getattr(self, field.name))

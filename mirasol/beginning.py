@@ -8,9 +8,9 @@ from pathlib import Path
 from absl import logging
 from torch import nn
 
-from mirasol.evaluation.predictions import whole_file
 from mirasol.experiment import Experiment
 from mirasol.runtime.base import Runtime
+from mirasol.whole_file import whole_file
 
 REPORT = "warm_start.json"
 
@@ -31,10 +31,13 @@ def begin(experiment: Experiment, model: nn.Module, runtime: Runtime, workdir: P
     """
     if experiment.warm_start is None:
         return
-    report = experiment.warm_start.apply(model)
+    # One checkpoint for all processes, whatever is saved there in between.
+    report = runtime.decided(experiment.warm_start.pinned).apply(model)
     runtime.settle(model.state_dict())
     for line in report.lines():
         logging.info("%s", line)
+    if not runtime.leads:
+        return
     workdir.mkdir(parents=True, exist_ok=True)
     with whole_file(workdir / REPORT) as file:
         json.dump(report.told(), file, indent=2)

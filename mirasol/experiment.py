@@ -6,7 +6,7 @@ gin file -> Experiment -> train | evaluate | infer
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,16 @@ from mirasol.models.mirasol3b import Mirasol
 from mirasol.named import SplitName, TaskName
 from mirasol.numbers import require_positive
 from mirasol.runtime.base import Precision, precision_dtype
+from mirasol.runtime.sharding import WHOLE, Sharding
+from mirasol.shareable import require_shareable
 from mirasol.spelling import nearest
+from mirasol.training.averaging import NO_AVERAGE, Average, Averaging
 from mirasol.training.best import Best
+from mirasol.training.curves import CurvesRecipe
+from mirasol.training.guard import STOP, Guard
 from mirasol.training.optimizers import Optimizer
+from mirasol.training.parameter_rules import Rule, freeze, treatments
+from mirasol.training.profiling import ProfiledSteps
 
 _SEEDS = 2**32  # Those that torch, numpy and TensorFlow all take.
 
@@ -91,6 +98,8 @@ class EvaluationPlan:
       max_clips: at most so many clips of each, None for all.
       workers: processes that decode.
       answers: written (greedily, drawn, by beam search), or chosen among options or classes.
+      averaged: whether the running mean of the parameters answers, in evaluations and inference;
+        else the parameters themselves.
       broken_media: what becomes of clips that cannot be decoded; by default their questions are not
         asked, and the score says how many these are.
 
@@ -104,6 +113,7 @@ class EvaluationPlan:
     max_clips: int | None = None
     workers: int = 1
     answers: Answers = WRITING
+    averaged: bool = False
     broken_media: BrokenMedia = EVERY_ONE
 
     def __post_init__(self) -> None:
@@ -129,6 +139,13 @@ class Trainer:
         None: none is kept for that.
       checkpoint_every_s: seconds after a checkpoint at which a step is saved that is not due; None:
         no such step.
+      rules: which parameters are trained otherwise than the others, or not at all; in order.
+      averaging: a running mean of the parameters, kept beside them; None: none.
+      curves: where curves go besides TensorBoard's files.
+      guard: what becomes of steps whose loss or gradients are not finite; by default the first of
+        them ends the run.
+      microbatches: parts that each step's batch is computed in, one after the other (gradient
+        accumulation): activations take the memory of one. The step stays that of the whole batch.
 
     Raises:
       ValueError: a number is out of range.
@@ -145,10 +162,16 @@ class Trainer:
     keep_every: int | None = None
     keep_best: Best | None = None
     checkpoint_every_s: float | None = None
+    rules: Sequence[Rule] = ()
+    averaging: Averaging | None = None
+    guard: Guard = STOP
+    curves: Sequence[CurvesRecipe] = ()
+    microbatches: int = 1
 
     def __post_init__(self) -> None:
         names = ("steps", "log_every", "checkpoint_every", "evaluate_every", "keep", "keep_every")
-        require_positive("Trainer", **{name: getattr(self, name) for name in names})
+        numbers = {name: getattr(self, name) for name in names}
+        require_positive("Trainer", **numbers, microbatches=self.microbatches)
         if self.checkpoint_every_s is not None and not self.checkpoint_every_s > 0:
             raise ValueError(
                 f"Trainer.checkpoint_every_s is {self.checkpoint_every_s}; it must be above 0"
@@ -157,6 +180,14 @@ class Trainer:
             raise ValueError(f"Trainer.clip_norm is {self.clip_norm}; it must be above 0")
         if not 0 <= self.seed < _SEEDS:
             raise ValueError(f"Trainer.seed is {self.seed}; it must be in [0, {_SEEDS})")
+
+    def doubts(self) -> list[str]:
+        """Returns a line for what is allowed and hardly meant."""
+        return [] if self.averaging is None else self.averaging.doubts(self.steps)
+
+    def average(self, model: Mirasol) -> Average:
+        """Begins the running mean of a model's parameters, or what stands for none."""
+        return NO_AVERAGE if self.averaging is None else self.averaging.build(model)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -174,6 +205,7 @@ class Experiment:
         are float32 either way.
       warm_start: another run's parameters, with which this one begins; by default with those that
         the seed makes.
+      sharding: how it lies on several devices; by default they share parameters and batch (FSDP).
 
     Raises:
       ValueError: on construction, where parts do not fit each other, or no such precision.
@@ -187,6 +219,7 @@ class Experiment:
     trainer: Trainer
     precision: Precision = "float32"
     warm_start: WarmStart | None = None
+    sharding: Sharding = WHOLE
 
     def __post_init__(self) -> None:
         precision_dtype(self.precision)
@@ -196,17 +229,24 @@ class Experiment:
                 f"Trainer.keep_best asks for task {best.task!r}, and evaluated are only "
                 f"{', '.join(tasks)}{nearest(best.task, tasks)}"
             )
+        if self.evaluation.averaged and self.trainer.averaging is None:
+            raise ValueError(
+                "EvaluationPlan.averaged is True, and Trainer.averaging keeps no running mean; set "
+                "Trainer.averaging = @averaging.Averaging(), or averaged = False"
+            )
 
     def build_model(self, device: str = "cpu") -> Mirasol:
         """Builds the model with the parameters that the seed fixes.
 
         Raises:
-          ValueError: sizes that no part can have; a vocabulary of more pieces than the decoder.
+          ValueError: sizes that no part can have; a vocabulary of more pieces than the decoder;
+            rules for parameters that are not there.
         """
         torch.manual_seed(self.trainer.seed)
         with torch.device(device):
             model = self.model()
         rehearsal.require_room(self.converter.vocabulary, model.text_decoder)
+        freeze(model, self.trainer.rules)
         return model
 
     def rehearse(self) -> None:
@@ -218,7 +258,10 @@ class Experiment:
         """
         model = self.build_model("meta")
         self.try_batches(model)
+        self.try_sharing(model)
         rehearsal.try_optimizer(self.trainer.optimizer)
+        self.try_rules(model)
+        self.require_packages()
         self.try_warm_start(model)
 
     def try_batches(self, model: Mirasol) -> None:
@@ -231,6 +274,39 @@ class Experiment:
         """
         training = self.training
         rehearsal.try_batches(model, training.stages, self.converter.shape, training.batch_size)
+
+    def try_rules(self, model: Mirasol) -> None:
+        """Looks up the parameters that the trainer names.
+
+        Raises:
+          ValueError: the model has none of that name.
+        """
+        treatments(model, self.trainer.rules)
+        self.trainer.optimizer.check(model)
+
+    def require_packages(self) -> None:
+        """Raises ValueError where a package that training needs is not installed."""
+        for curves in self.trainer.curves:
+            curves.require()
+
+    def try_sharing(self, model: Mirasol, sizes: Mapping[str, int] | None = None) -> None:
+        """Checks that devices can share the batches and the model's heads.
+
+        Args:
+          model: the experiment's, on any device.
+          sizes: of the mesh's axes; None: of those that the experiment states, however many
+            devices there will be.
+
+        Raises:
+          ExperimentError: they cannot; names what to change.
+        """
+        require_shareable(self, model, sizes or self.sharding.mesh.least())
+
+    def shapes(self) -> int:
+        """Returns how many different shapes the batches of the training have."""
+        data, shape = self.training, self.converter.shape
+        kinds = [(s.shape(shape), s.examples(data.batch_size, shape)) for s in data.stages]
+        return len(set(kinds))
 
     def try_warm_start(self, model: Mirasol) -> None:
         """Compares what the experiment begins with, if with anything, with its model on "meta".
@@ -285,16 +361,28 @@ class Experiment:
                 found |= service.identity(task, split)
             return found
 
-    def train(self, workdir: Path, runtime: str) -> dict[str, dict[str, float]]:
+    def train(
+        self, workdir: Path, runtime: str, profile: ProfiledSteps | None = None
+    ) -> dict[str, dict[str, float]]:
         """Trains in `workdir`, going on from its newest checkpoint if there is one.
+
+        Args:
+          workdir: everything is written below it.
+          runtime: its name.
+          profile: steps to trace, into `profile` in the workdir.
 
         Returns:
           task -> metric -> value of the last evaluation on the way; empty where there was none.
+
+        Raises:
+          ValueError: the run has fewer steps than are to be traced.
         """
         from mirasol.session import Session
 
+        if profile is not None:
+            profile.require_within(self.trainer.steps)
         with Session.open(self, workdir, runtime) as session:
-            session.train()
+            session.train(profile)
             return session.scores
 
     def evaluate(
@@ -325,7 +413,7 @@ class Experiment:
         folder = folder or workdir / "eval"
         with Session.open(self, workdir, runtime) as session:
             for task in tasks:
-                session.service.check(task, split)
+                session.check_task(task, split)
             session.restore_model()
             return {
                 task: session.evaluate(
@@ -358,7 +446,8 @@ class Experiment:
         batch = converter.batch([converter.example(clip, clip.questions)])
         with Session.open(self, workdir, runtime) as session:
             session.restore_model()
-            ids_BQR = session.generate(batch)
+            with session.runtime.whole(session.model):
+                ids_BQR = session.generate(batch)
         return self.converter.vocabulary.decode(ids_BQR[0, 0].tolist())
 
     def remarks(self, video: Path, question: str) -> list[str]:
@@ -376,6 +465,6 @@ class Experiment:
         from mirasol.session import Session
 
         with Session.open(self, workdir, runtime) as session:
-            session.service.check(task, split)
+            session.check_task(task, split)
             session.restore_model()
             return session.write_predictions(task, split, output)

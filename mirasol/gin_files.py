@@ -66,6 +66,13 @@ def runs() -> list[str]:
     return [f"runs/{file.name}" for file in whole]
 
 
+def sweeps() -> list[str]:
+    """Returns the shipped files that state a sweep, or change one (docs/sweeps.md)."""
+    files = sorted((shipped_folder() / "ablations").glob("*.gin"))
+    found = [file for file in files if "plan.Sweep:" in file.read_text(encoding="utf-8")]
+    return [f"ablations/{file.name}" for file in found]
+
+
 def run_name(names: list[str]) -> str:
     """Returns the stem of the last file that is not an overlay: what a run is called.
 

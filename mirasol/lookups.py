@@ -15,7 +15,7 @@ from mirasol.data.media_cache.cache import FILL
 from mirasol.experiment import EvaluationPlan, TrainingData
 from mirasol.findings import Finding, where_defined
 from mirasol.gin_files import closest_file, closest_folder, data_file, shipped_folder
-from mirasol.named import CacheFolder, CheckpointSource, FileName, FolderName
+from mirasol.named import CacheFolder, CheckpointSource, FileName
 from mirasol.spelling import hint
 from mirasol.value_types import parameter_types
 from mirasol.wiring import Part, Wiring
@@ -41,10 +41,6 @@ def _is_folder(name: str) -> bool:
     return Path(name).expanduser().is_dir()
 
 
-def _no_folder(name: str) -> str:
-    return f"there is no folder {name!r}{hint(closest_folder(name))}"
-
-
 LOOKUPS: dict[Any, Lookup] = {
     FileName: Lookup(
         lambda name: data_file(name) is not None,
@@ -53,11 +49,11 @@ LOOKUPS: dict[Any, Lookup] = {
             f"{hint(closest_file(name))}"
         ),
     ),
-    FolderName: Lookup(_is_folder, _no_folder),
     CacheFolder: Lookup(
         _is_folder,
         lambda name: (
-            f"{_no_folder(name)}; a cache is filled first, with the same gin files: {FILL}"
+            f"there is no folder {name!r}{hint(closest_folder(name))}; a cache is filled first, "
+            f"with the same gin files: {FILL}"
         ),
     ),
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from mirasol.launched import launch
+
 
 class _Lines:
     """A file for tqdm that ends each state in a newline, where it would redraw one line."""
@@ -24,7 +26,8 @@ def progress_bar(
 ) -> Any:
     """Returns a tqdm bar on stderr; a context manager with `update`, `set_postfix`, `close`.
 
-    A terminal's line is redrawn often; a log file gets a line every ten seconds.
+    A terminal's line is redrawn often; a log file gets a line every ten seconds. Of several
+    processes that do the same, the first one has the bar.
 
     Args:
       total: how many there are; None: unknown.
@@ -46,5 +49,6 @@ def progress_bar(
         file=sys.stderr if terminal else _Lines(),
         mininterval=0.2 if terminal else 10.0,
         position=None if terminal else 0,  # Else the second bar moves the cursor.
+        disable=not launch().leads,
         dynamic_ncols=True,
     )

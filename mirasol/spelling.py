@@ -1,11 +1,13 @@
-"""What an error says about a name that nobody knows."""
+"""What an error says about names: which was meant, and which they are where there are many."""
 
 from __future__ import annotations
 
 import difflib
 import itertools
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+_SHOWN = 6  # Names in a line.
 
 
 def closest(name: str, known: Iterable[str]) -> str:
@@ -38,6 +40,12 @@ def hint(name: str) -> str:
 def nearest(name: str, known: Iterable[str]) -> str:
     """Returns "; did you mean 'X'?" for the known name closest to `name`, or ""."""
     return hint(closest(name, known))
+
+
+def some(names: Sequence[str]) -> str:
+    """Returns the first names, and how many more there are."""
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _shared(a: str, b: str) -> int:

@@ -15,6 +15,7 @@ from mirasol import gin_syntax
 from mirasol.findings import Finding
 from mirasol.gin_files import find
 from mirasol.gin_syntax import Binding, Import
+from mirasol.wiring import MACRO
 
 Written = tuple[str, str, str]  # scope, configurable without its module, parameter
 
@@ -49,6 +50,14 @@ class Statement:
         """What is bound, the module left out."""
         selector = self.binding.selector.rpartition(".")[2]
         return self.binding.scope, selector, self.binding.parameter
+
+    @property
+    def title(self) -> str:
+        """What is bound, as people write it."""
+        scope, selector, parameter = self.written
+        if self.binding.selector == MACRO:
+            return scope
+        return f"{scope}/{selector}.{parameter}" if scope else f"{selector}.{parameter}"
 
     @property
     def place(self) -> str:
@@ -141,7 +150,10 @@ class Reader:
             before = bound.get(statement.written)
             if before:
                 where = "by a flag" if statement.source.is_flag else f"in {before.place}"
-                self._find(statement.place, f"bound before, {where}; one is lost: leave one out")
+                self._find(
+                    statement.place,
+                    f"{statement.title} is bound before, {where}; one is lost: leave one out",
+                )
             bound[statement.written] = mine[statement.written] = statement
         return mine
 
@@ -162,8 +174,8 @@ class Reader:
                 if before.place != statement.place and key not in mine:
                     self._find(
                         statement.place,
-                        f"bound before, in {before.place}, and {path} includes both; one is lost: "
-                        f"leave one out, or bind it in {path}, too",
+                        f"{statement.title} is bound before, in {before.place}, and {path} "
+                        f"includes both; one is lost: leave one out, or bind it in {path}, too",
                     )
 
     def _find(self, place: str, message: str) -> None:

@@ -3,33 +3,37 @@
 newest sound checkpoint -> the evaluation left undone there -> steps -> the last save
 none of its own         -> perhaps another run's parameters (beginning.py)
 SIGTERM or SIGINT                                           -> save  -> Stopped
+a step without an update to make                            -> back to the step before it -> save
+                                                            -> BadStepError
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from absl import logging
 
 from mirasol.batch import Batch
-from mirasol.beginning import begin
 from mirasol.checkpoint.manager import CheckpointManager
-from mirasol.checkpoint.state import training_state
 from mirasol.data.loader import BatchStream, training_batches
 from mirasol.experiment import Experiment
 from mirasol.models.mirasol3b import Mirasol
 from mirasol.runtime.base import Runtime
+from mirasol.telling import device_measures, open_metrics, profiles
+from mirasol.training.bad_steps import BadStepError, BadStepFile, BadSteps, Clips
 from mirasol.training.evaluations import Evaluations, Scores
 from mirasol.training.hooks import Every, Log, is_due
 from mirasol.training.loop import train
-from mirasol.training.run_state import RunState
+from mirasol.training.profiling import ProfiledSteps
 from mirasol.training.saving import Saving
 from mirasol.training.stopping import Stop, Stopped
-from mirasol.training.writers import MetricsWriter, recorded_scores
+from mirasol.training.writers import Metrics, recorded_scores
+from mirasol.training_state import TrainingState
 
 
 class TrainingRun:
@@ -45,6 +49,7 @@ class TrainingRun:
       model: placed on the runtime; filled from the checkpoint.
       checkpoints: of the workdir.
       evaluate: (task) -> metrics, of the model as it is.
+      profile: steps to trace; None: none.
 
     Raises:
       CheckpointError: there are checkpoints, and none is sound, or they do not fit.
@@ -59,59 +64,70 @@ class TrainingRun:
         model: Mirasol,
         checkpoints: CheckpointManager,
         evaluate: Callable[[str], dict[str, float]],
+        profile: ProfiledSteps | None = None,
     ):
-        self.experiment, self.workdir = experiment, workdir
-        self.runtime, self.model = runtime, model
-        self.checkpoints, self.evaluate = checkpoints, evaluate
-        recipe = experiment.trainer.optimizer
-        self.optimizer = recipe.build(model, runtime.optimizer_options())
-        self.state = RunState()
-        if checkpoints.is_empty():
-            begin(experiment, model, runtime, workdir)
+        self.experiment, self.workdir, self.runtime = experiment, workdir, runtime
+        self.checkpoints, self.evaluate, self.profile = checkpoints, evaluate, profile
+        self._bad_step_file = BadStepFile(workdir)
+        pardoned = runtime.decided(self._bad_step_file.stopped_at)
+        self.trained = TrainingState(experiment, runtime, model, pardoned)
+        self.state = self.trained.run
+        if runtime.decided(checkpoints.is_empty):
+            self.trained.begin(workdir)
         else:
-            self._restore()
+            self.trained.restore(checkpoints)
 
     def train(self, stop: Stop) -> Scores:
         """Trains to the last step; returns the last evaluation's scores, if there was one here.
 
         Raises:
           Stopped: a signal came; what was trained is saved.
-          CheckpointError: a save failed; older checkpoints are as they were.
+          CheckpointError: the last save failed, again and again; older checkpoints are there.
+          BadStepError: a step had no update to make, and the guard lets no more pass; the state
+            before it is saved.
         """
         trainer, run = self.experiment.trainer, self.state
         if run.step >= trainer.steps and not self._unevaluated():
             logging.info("%s is trained already: %d steps", self.workdir, run.step)
             return {}
-        for line in self.experiment.training.unreached(trainer.steps):
-            logging.warning(line)
+        if self.runtime.leads:
+            for line in [*self.experiment.training.unreached(trainer.steps), *trainer.doubts()]:
+                logging.warning(line)
         # What is open is closed after the last save: to end processes may take long.
         with contextlib.ExitStack() as opened, stop.finishing():
-            writer = MetricsWriter(self.workdir, run.step)
+            writer = open_metrics(self.experiment, self.runtime, self.workdir, run.step)
             opened.callback(writer.close)
-            saving, evaluations = self._saving(writer), self._evaluations(writer, stop)
-            try:
+            bad_steps = self._bad_steps()
+            saving = self._saving(writer, bad_steps)
+            evaluations = self._evaluations(writer, stop)
+            with self._saved_at_the_end(saving):
                 if self._unevaluated():
-                    evaluations.finish(run.step, self._recorded())
+                    with self.trained.answering():
+                        evaluations.finish(run.step, self._recorded())
                 if run.step < trainer.steps:
-                    self._steps(stop, opened, writer, saving, evaluations)
+                    self._steps(stop, opened, writer, bad_steps, saving, evaluations)
                 saving.finish()
-            except Stopped as stopped:
-                saving.finish()
-                raise Stopped(stopped.number, self._outcome()) from None
         return evaluations.scores
 
-    def _restore(self) -> None:
-        values = RunState().values(self.runtime.scalars)
-        report = self.checkpoints.restore_training(self.model, self.optimizer, values)
-        self.runtime.settle(self.optimizer.state_dict())
-        self.state.take(values)
-        logging.info("Going on from step %d: %s", self.state.step, report)
+    @contextlib.contextmanager
+    def _saved_at_the_end(self, saving: Saving) -> Iterator[None]:
+        try:
+            try:
+                yield
+            except Stopped as stopped:
+                saving.finish()  # Which may find a bad step that nobody has read yet.
+                raise Stopped(stopped.number, self._outcome()) from None
+        except BadStepError as bad:
+            self.state.rewind(bad.step - 1)
+            saving.finish()
+            raise bad.with_outcome(self._outcome()) from None
 
     def _steps(
         self,
         stop: Stop,
         opened: contextlib.ExitStack,
-        writer: MetricsWriter,
+        writer: Metrics,
+        bad_steps: BadSteps,
         saving: Saving,
         evaluations: Evaluations,
     ) -> None:
@@ -120,30 +136,44 @@ class TrainingRun:
         with stop.expendable():  # The workers start, which takes seconds.
             batches = self._batches()
             opened.callback(batches.close)
+            self._opened_at, self._account = run.step, batches.account
             saving.prepare()
 
         def broken() -> int:
-            run.broken_media.update(batches.account.files)
+            for files in self.runtime.gathered(sorted(batches.account.files)):
+                run.broken_media.update(files)
             return len(run.broken_media)
 
-        log = self._log(writer, broken)
+        log = self._log(writer, broken, bad_steps)
 
         def evaluate(step: int) -> None:
-            evaluations.at(step)
+            bad_steps.check()
+            with self.trained.answering():
+                evaluations.at(step)
             log.restart_clock()
 
         train(
-            model=self.model,
-            optimizer=self.optimizer,
+            model=self.trained.model,
+            optimizer=self.trained.optimizer,
             recipe=trainer.optimizer,
+            judge=self.trained.judge,
+            average=self.trained.average,
             batches=batches,
             runtime=self.runtime,
-            hooks=[log, Every(trainer.evaluate_every, trainer.steps, evaluate), saving],
+            hooks=[
+                bad_steps,
+                log,
+                Every(trainer.evaluate_every, trainer.steps, evaluate),
+                saving,
+                *profiles(self.profile, self.runtime, self.workdir, run.step),
+            ],
             run=run,
             stop=stop,
             last_step=trainer.steps,
             seed=trainer.seed,
             clip_norm=trainer.clip_norm,
+            microbatches=trainer.microbatches,
+            shapes=self.experiment.shapes(),
         )
 
     def _batches(self) -> BatchStream[Batch]:
@@ -157,11 +187,26 @@ class TrainingRun:
             shuffle=data.shuffle,
             workers=data.workers,
             first_batch=self.state.step,
+            host=self.runtime.share[0],
+            hosts=self.runtime.share[1],
             broken_media=data.broken_media,
             augmentations=data.augmentations,
         )
 
-    def _log(self, writer: MetricsWriter, broken: Callable[[], int]) -> Log:
+    def _bad_steps(self) -> BadSteps:
+        def note(*bad: Any) -> None:
+            self.runtime.decided(lambda: self._bad_step_file.add(*bad))
+
+        return BadSteps(fetch=self.runtime.scalars, note=note, clips=self._clips)
+
+    def _clips(self, step: int) -> Clips:
+        """Returns the clips of a step, of all processes; they must all ask."""
+        own = self._account.clips.get(step - 1 - self._opened_at, ())
+        each = self.runtime.gathered(own)
+        alike = len(each) // self.runtime.share[1]  # So many read the same.
+        return list(itertools.chain.from_iterable(each[::alike]))
+
+    def _log(self, writer: Metrics, broken: Callable[[], int], bad_steps: BadSteps) -> Log:
         trainer = self.experiment.trainer
         return Log(
             interval=trainer.log_every,
@@ -173,9 +218,11 @@ class TrainingRun:
             writer=writer,
             broken=broken,
             sums=self.state.sums,
+            before=bad_steps.check,
+            measures=device_measures(self.experiment, self.runtime),
         )
 
-    def _evaluations(self, writer: MetricsWriter, stop: Stop) -> Evaluations:
+    def _evaluations(self, writer: Metrics, stop: Stop) -> Evaluations:
         plan = self.experiment.evaluation
         return Evaluations(
             tasks=plan.tasks,
@@ -187,12 +234,12 @@ class TrainingRun:
             stop=stop,
         )
 
-    def _saving(self, writer: MetricsWriter) -> Saving:
+    def _saving(self, writer: Metrics, bad_steps: BadSteps) -> Saving:
         trainer = self.experiment.trainer
 
         def state() -> dict[str, Any]:
-            values = self.state.values(self.runtime.scalars)
-            return {**training_state(self.model, self.optimizer), **values}
+            bad_steps.check()
+            return self.trained.saved()
 
         return Saving(
             interval=trainer.checkpoint_every,
@@ -202,6 +249,7 @@ class TrainingRun:
             checkpoints=self.checkpoints,
             state=state,
             before=writer.sync,
+            decided=self.runtime.decided,
         )
 
     def _unevaluated(self) -> bool:
@@ -213,10 +261,11 @@ class TrainingRun:
         return not self._recorded().keys() >= set(self.experiment.evaluation.tasks)
 
     def _recorded(self) -> Scores:
-        return recorded_scores(self.workdir, self.state.step, self.experiment.evaluation.split)
+        step, split = self.state.step, self.experiment.evaluation.split
+        return self.runtime.decided(lambda: recorded_scores(self.workdir, step, split))
 
     def _outcome(self) -> str:
         if self.state.step == 0:
             return "nothing was trained yet; the same command starts again"
-        place = self.checkpoints.directory
+        place = self.checkpoints.place
         return f"step {self.state.step} is saved in {place}; the same command goes on from there"

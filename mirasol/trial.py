@@ -107,6 +107,9 @@ class Trial:
             return
         for experiment in experiments:  # One, unless a scope makes more of it.
             yield functools.partial(_try_batches, experiment)
+            yield functools.partial(_try_rules, experiment)
+            yield functools.partial(_try_sharing, experiment)
+            yield experiment.require_packages
             if not resumed:
                 yield functools.partial(_try_warm_start, experiment)
         if not experiments:
@@ -196,6 +199,18 @@ def _try_batches(experiment: Experiment) -> None:
     with torch.device("meta"):
         model = experiment.model()  # The one that was built as a part.
     experiment.try_batches(model)
+
+
+def _try_rules(experiment: Experiment) -> None:
+    with torch.device("meta"):
+        model = experiment.model()
+    experiment.try_rules(model)
+
+
+def _try_sharing(experiment: Experiment) -> None:
+    with torch.device("meta"):
+        model = experiment.model()
+    experiment.try_sharing(model)
 
 
 def _try_warm_start(experiment: Experiment) -> None:

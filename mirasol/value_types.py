@@ -128,9 +128,21 @@ def _takes_part(annotation: Any, value: Any) -> bool:
     if not isinstance(value, Reference) or not value.called:
         return False
     made = _made(value.target)
-    # What somebody else wrote may act like a part without being one.
+    # What somebody else wrote may act like a part without being one: it has what a part must have.
     foreign = made is None or not made.__module__.startswith(("mirasol.", "builtins"))
-    return foreign or _may_return(value, annotation)
+    acts_alike = made is None or set(_abstract(annotation)) <= set(dir(made))
+    return (foreign and acts_alike) or _may_return(value, annotation)
+
+
+def _abstract(part: type) -> list[str]:
+    """Returns the names of the methods that every part of a class has to bring."""
+    return sorted(getattr(part, "__abstractmethods__", ()))
+
+
+def _part_phrase(part: type) -> str:
+    methods = _abstract(part)
+    bringing = f", with {', '.join(methods)}" if methods else ""
+    return f"a part, @NAME(), such as {part.__name__}{bringing}"
 
 
 def _may_return(value: Any, *kinds: type) -> bool:
@@ -205,7 +217,7 @@ _TABLE = (
     ValueType(
         _is_ours,
         _takes_part,
-        lambda annotation: f"a part, @NAME(), such as {annotation.__name__}",
+        _part_phrase,
     ),
     ValueType(lambda _: True, lambda *_: True, lambda _: "anything"),
 )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mirasol.provenance import code, record
 from mirasol.spelling import closest, hint
+from mirasol.whole_file import whole_file
 
 if TYPE_CHECKING:
     from mirasol.config import Spec
@@ -135,8 +136,6 @@ def claim(workdir: Path, spec: Spec, start: Mapping[str, Any]) -> None:
     `config.gin` comes last of the files that make the folder a run's: it says that they are all
     there.
     """
-    from mirasol.evaluation.predictions import whole_file  # Imports torch.
-
     workdir.mkdir(parents=True, exist_ok=True)
     if not (workdir / CONFIG).is_file():
         with whole_file(workdir / OPERATIVE) as file:

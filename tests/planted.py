@@ -109,11 +109,13 @@ PLANTED = {
         "run.gin line 33: nothing uses Stage.task: tiny/Stage.task (run.gin line 35) takes ",
     ),
     "bound twice in a file": written(
-        "SEED = 0", "SEED = 0\nSEED = 1", "run.gin line 22: bound before, in run.gin line 21",
+        "SEED = 0", "SEED = 0\nSEED = 1",
+        "run.gin line 22: SEED is bound before, in run.gin line 21",
     ),
     "bound by two included files": written(
         "include 'runs/trainer.gin'", "include 'runs/trainer.gin'\ninclude 'other.gin'",
-        "bound before, in", "trainer.gin line", "run.gin includes both",
+        "other.gin line 3: Trainer.clip_norm is bound before, in", "trainer.gin line",
+        "run.gin includes both",
     ),
     "bound above an include": written(
         "include 'runs/trainer.gin'", "SEED = 1\ninclude 'runs/trainer.gin'",

@@ -1,198 +1,20 @@
+"""What the commands write and hand on, with an experiment that only notes it."""
+
 from __future__ import annotations
 
-import dataclasses
 import json
-import os
-import resource
-import subprocess
-import sys
-import types
-from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 
-from mirasol import config
-from mirasol.__main__ import COMMANDS, FLAGS, main
-
-# An experiment that notes what it is asked to do.
-
-
-@dataclasses.dataclass(frozen=True)
-class Model:
-    width: int = 8
-
-    def __post_init__(self):
-        if self.width % 4:
-            raise ValueError(f"width is {self.width}, no multiple of 4")
-        if not self.width:
-            raise ValueError(f"Model.width is {self.width}; it must be 4 up")
-
-
-@dataclasses.dataclass(frozen=True)
-class Experiment:
-    steps: int
-    seed: int = 0
-    task: str = "shapes"
-    model: Callable[[], Model] = Model
-    precision: str = "float32"
-    calls: ClassVar[list[tuple]] = []
-
-    def rehearse(self):
-        self.try_batches(self.model())
-
-    def try_batches(self, model):
-        assert isinstance(model, Model)
-
-    def try_warm_start(self, model):
-        assert isinstance(model, Model)
-
-    def pinned(self):
-        return self
-
-    def origin(self):
-        return None
-
-    def check(self, make=True):
-        if self.task != "shapes":
-            raise ValueError(f"no task {self.task!r}; did you mean 'shapes'?")
-
-    def train(self, workdir, runtime):
-        self.calls.append(("train", self.steps, workdir, runtime))
-        return {"shapes": {"loss": 0.5}}
-
-    def evaluate(self, workdir, runtime, tasks, split, folder):
-        self.calls.append(("evaluate", workdir, runtime, tasks, split, folder))
-        return {"shapes": {"loss": 0.5}}
-
-    def infer_video(self, workdir, runtime, video, question):
-        self.calls.append(("infer_video", workdir, video, question))
-        return "circle"
-
-    def remarks(self, video, question):
-        return [f"no sound in {video}"]
-
-    def infer_task(self, workdir, runtime, task, split, output):
-        self.calls.append(("infer_task", workdir, task, split, output))
-        return 3
-
-
-RUN = """
-from __gin__ import dynamic_registration
-import toy
-TRAIN_STEPS = 20
-SEED = 7
-toy.Experiment.steps = %TRAIN_STEPS
-toy.Experiment.seed = %SEED
-toy.Experiment.model = @toy.Model
-"""
+from mirasol.__main__ import main
+from tests.toy_experiment import RUN, Experiment, everything_in, stand_in, train
 
 
 @pytest.fixture(autouse=True)
 def folder(monkeypatch, tmp_path):
-    module = types.ModuleType("toy")
-    module.Experiment, module.Model = Experiment, Model
-    monkeypatch.setitem(sys.modules, "toy", module)
-    monkeypatch.setattr(config, "ROOT", "toy.Experiment")
-    monkeypatch.setattr(Experiment, "calls", [])
-    monkeypatch.chdir(tmp_path)
-    Path("runs").mkdir()
-    Path("runs/circle.gin").write_text(RUN)
-    Path("clip.mp4").write_bytes(b"")
+    stand_in(monkeypatch, tmp_path)
     return tmp_path
-
-
-def everything_in(folder: Path) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def train(*more: str) -> int:
-    return main(["train", "--gin_file=runs/circle.gin", "--runtime=cpu", *more])
-
-
-REFUSED = [
-    ("trian", "no command 'trian'", "did you mean 'train'?"),
-    ("train --TRAIN_STEPS=3", "train has no flag --TRAIN_STEPS", "--gin.TRAIN_STEPS=VALUE"),
-    ("train --Trainer.keep=3", "train has no flag --Trainer.keep", "--gin.Trainer.keep=VALUE"),
-    ("eval --workdir=x --task=a,b", "--task=a,b", ": --task=a --task=b"),
-    ("train --gin_fil=x", "train has no flag --gin_fil", "did you mean '--gin_file'?"),
-    ("train --video=x", "--video", "belongs to infer"),
-    ("train", "--gin_file=", ""),
-    ("train circle", "'circle'", ""),
-    ("train --gin_file", "gin_file", ""),
-    ("train --gin_file=runs/circel.gin", "'runs/circel.gin'", "did you mean 'runs/circle.gin'?"),
-    ("train --gin_file=runs/circle.gin --runtime=cpuu", "'cpuu'", "did you mean 'cpu'?"),
-    ("train --gin_file=runs/circle.gin --gin.SEEED=3", "'SEEED'", "did you mean 'SEED'?"),
-    ("train --gin_file=runs/circle.gin --gin.SEED", "--gin.SEED", "=VALUE"),
-    ("train --gin_file=runs/circle.gin --gin.SEED=", "--gin.SEED", "=VALUE"),
-    ("train --gin_file=runs/circle.gin --gin.Experiment.task=x", "--gin.Experiment.task", "quotes"),
-    ("train --gin_file=runs/circle.gin --gin.Experiment.task=a/b.c", "'a/b.c'", "quotes"),
-    ("train --gin_file=runs/circle.gin --gin.toy.Experiment.task='shaps'", "'shaps'", "'shapes'"),
-    (
-        "train --gin_file=runs/circle.gin --workdir=new --gin.Model.width=9",
-        "mirasol: --gin.Model.width: Model: width is 9",
-        "no multiple of 4",
-    ),
-    ("train --gin_file=runs/circle.gin --gin.SEED=false", "false is no", "did you mean False?"),
-    ("train --gin_file=runs/circle.gin --gin.SEED=seven", "seven is no", "did you mean 'seven'?"),
-    ("train --gin_file=runs/circle.gin --gin.TRAIN_STEPS=None", "Experiment.steps", "whole number"),
-    (
-        "train --gin_file=runs/circle.gin --workdir=new --gin.Model.width=0",
-        "mirasol: --gin.Model.width: Model.width is 0",
-        "4 up",
-    ),
-    ("train --gin_file=runs/circle.gin --workdir=clip.mp4/new", "clip.mp4/new", "Not a directory"),
-    ("train --gin_file=runs/circle.gin --workdir=clip.mp4", "clip.mp4", "--workdir"),
-    ("train --gin_file=runs/circle.gin --workdir=runs", "circle.gin", "--workdir"),
-    ("train --gin_file=overlays/tiny.gin", "binds Experiment", "runs/"),
-    ("describe --gin_file=models/mirasol_tiny.gin", "binds Experiment", "parts of a run"),
-    ("describe --gin_file=models/mirasol_tiny.gin", "--gin_file=runs/av_shapes_tiny.gin", "such"),
-    ("eval", "--workdir", ""),
-    ("eval --workdir=workdirs/circel", "workdirs/circel", "did you mean 'workdirs/circle'?"),
-    ("eval --workdir=runs", "runs", "holds no run"),
-    ("eval --workdir=workdirs/circle --runtime=gpu", "'gpu'", "did you mean 'cuda'?"),
-    ("eval --workdir=workdirs/circle --runtime=tpu", "'tpu'", "did you mean 'xla'?"),
-    ("eval --workdir=workdirs/circle --video=x", "--video", "belongs to infer"),
-    ("infer --workdir=workdirs/circle", "--video", "--question"),
-    ("infer --workdir=workdirs/circle --video=clip.mp4", "--question", "not given"),
-    ("infer --workdir=workdirs/circle --video=clop.mp4 --question=x", "clop", "'clip.mp4'?"),
-    ("infer --workdir=workdirs/circle --video=runs --question=x", "--video=runs is a folder", ""),
-    ("infer --workdir=workdirs/circle --video=http://a.b/c.mp4 --question=x", "address", ""),
-    ("infer --workdir=workdirs/circle --task=shapes --split=test", "--output", "not given"),
-    ("infer --workdir=workdirs/circle --video=clip.mp4 --question=x --task=t", "--video", ""),
-    ("infer --workdir=workdirs/circle --task=t --split=s --output=runs", "runs is a folder", ""),
-    ("describe", "--gin_file", "--workdir"),
-    ("describe --gin_file=runs/circle.gin --workdir=workdirs/circle", "--gin_file", "not both"),
-    ("describe --gin_file=runs/circle.gin --format=jsn", "--format=jsn", "<text|json>"),
-    ("describe --gin_file=runs/circle.gin --devices=two", "--devices=two", "a whole number"),
-    ("diff runs/circle.gin", "two experiments", "joined by +"),
-    ("reproduce", "needs one workdir", ""),
-    ("reproduce workdirs/circel", "workdirs/circel", "did you mean 'workdirs/circle'?"),
-    ("reproduce workdirs/circle", "no record of a start", "provenance.json"),
-    ("reproduce workdirs/circle --gin.SEED=1", "another experiment", "--gin.NAME=VALUE"),
-    ("diff a b c", "'c'", "2 words"),
-    ("diff runs/circle.gin runs/circel.gin", "'runs/circel.gin'", "'runs/circle.gin'?"),
-]
-
-
-@pytest.mark.parametrize(("line", "named", "offered"), REFUSED, ids=[case[0] for case in REFUSED])
-def test_bad_input_is_one_line_and_code_2_and_writes_nothing(
-    line, named, offered, folder, capfd, monkeypatch
-):
-    Path("workdirs/circle").mkdir(parents=True)
-    Path("workdirs/circle/config.gin").write_text(RUN)
-    before = everything_in(folder)
-    assert main(line.split()) == 2
-    out, err = capfd.readouterr()
-    assert out == ""
-    assert err.startswith("mirasol: ")
-    assert err.count("\n") == 1
-    assert named in err
-    assert offered in err
-    assert "Traceback" not in err
-    assert everything_in(folder) == before
-    assert Experiment.calls == []
 
 
 def test_train_writes_what_the_run_is_and_then_trains(capsys):
@@ -209,6 +31,14 @@ def test_train_writes_what_the_run_is_and_then_trains(capsys):
     assert "TRAIN_STEPS = 5" in (workdir / "config.gin").read_text()
     assert "toy.Experiment.task = 'shapes'" in (workdir / "operative_config.gin").read_text()
     assert str(workdir) in capsys.readouterr().out
+
+
+def test_steps_to_trace_are_passed_on_and_what_is_no_span_is_refused(capsys):
+    assert train("--profile=13:10") == 2
+    assert "--profile=13:10 is no span of steps" in capsys.readouterr().err
+    assert not Path("workdirs").exists()
+    assert train("--profile=10:13") == 0
+    assert Experiment.calls[-1][-1] == "steps 10 to 13"
 
 
 def test_the_same_command_again_goes_on_and_is_recorded():
@@ -311,6 +141,17 @@ def test_infer_prints_the_answer_alone(capsys):
     assert Experiment.calls[-1][2:] == (Path("clip.mp4"), "what is it?")
 
 
+def test_an_empty_answer_is_no_blank_line(capsys, monkeypatch):
+    monkeypatch.setattr(Experiment, "infer_video", lambda *_: "")
+    assert train() == 0
+    capsys.readouterr()
+    line = ["infer", "--workdir=workdirs/circle", "--runtime=cpu", "--video=clip.mp4"]
+    assert main([*line, "--question=what is it?"]) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "mirasol: the answer is empty: no word came before its end\n" in err
+
+
 def test_infer_writes_predictions_of_a_split(capsys):
     assert train() == 0
     line = "infer --workdir=workdirs/circle --runtime=cpu --task=t --split=s --output=p.jsonl"
@@ -318,18 +159,8 @@ def test_infer_writes_predictions_of_a_split(capsys):
     assert Experiment.calls[-1][2:] == ("t", "s", Path("p.jsonl"))
 
 
-def test_a_log_line_comes_without_a_line_about_flags():
-    program = (
-        "from absl import logging; from mirasol.commands.printing import log_to_terminal;"
-        "log_to_terminal(); logging.info('going on')"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    (line,) = done.stderr.splitlines()
-    assert line.endswith("going on")
-
-
 def test_a_bug_keeps_its_traceback(monkeypatch):
-    def broken(self, workdir, runtime):
+    def broken(self, workdir, runtime, profile):
         raise RuntimeError("a bug")
 
     monkeypatch.setattr(Experiment, "train", broken)
@@ -341,53 +172,3 @@ def test_a_variable_shows_where_a_refusal_comes_from(monkeypatch):
     monkeypatch.setenv("MIRASOL_TRACEBACK", "1")
     with pytest.raises(ValueError, match="no command"):
         main(["trian"])
-
-
-def test_help_names_every_command_and_flag(capsys):
-    assert main(["--help"]) == 0
-    text = capsys.readouterr().out
-    assert all(name in text for name in COMMANDS)
-    assert all(f"--{name}" in text for name in FLAGS)
-    assert main([]) == 2
-
-
-def processor_seconds(*command: str) -> float:
-    """Returns the least of three: what a command takes of a core, however busy the machine is."""
-    times = []
-    for _ in range(3):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, *command], check=True, stdout=subprocess.DEVNULL)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        times.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
-    return min(times)
-
-
-@pytest.mark.parametrize("command", [("-c", "import mirasol"), ("-m", "mirasol", "--help")])
-def test_help_and_import_take_under_a_second(command):
-    assert processor_seconds(*command) < 1.0
-
-
-def test_help_imports_nothing_heavy():
-    program = (
-        "import sys; from mirasol.__main__ import main; main(['--help']);"
-        "print({'torch', 'numpy', 'tensorflow', 'seqio', 'gin', 'av'} & set(sys.modules))"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.stdout.splitlines()[-1] == "set()"
-
-
-def test_a_reader_that_has_read_enough_is_no_error():
-    code = """
-import sys
-from mirasol import __main__
-from mirasol.commands import dispatch
-dispatch.run = lambda name, request: print("x") or 0
-sys.exit(__main__.main(["check", "--gin_file=any"]))
-"""
-    read, write = os.pipe()
-    os.close(read)
-    done = subprocess.run(
-        [sys.executable, "-c", code], stdout=write, stderr=subprocess.PIPE, text=True
-    )
-    os.close(write)
-    assert (done.returncode, done.stderr) == (0, "")

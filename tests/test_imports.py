@@ -19,8 +19,10 @@ ROOT = Path(__file__).parent.parent
 LEVELS = {
     "mirasol": 0,
     "mirasol.numbers": -1,
+    "mirasol.whole_file": -1,
     "mirasol.spelling": 0,
     "mirasol.findings": 0,
+    "mirasol.launched": -1,
     "mirasol.named": 0,
     "mirasol.progress": 0,
     "mirasol.batch": 0,
@@ -32,10 +34,13 @@ LEVELS = {
     "mirasol.training": 3,
     "mirasol.evaluation": 3,
     "mirasol.rehearsal": 4,
+    "mirasol.shareable": 4,
     "mirasol.experiment": 5,
     "mirasol.beginning": 6,
-    "mirasol.training_run": 7,
-    "mirasol.session": 8,
+    "mirasol.telling": 6,
+    "mirasol.training_state": 7,
+    "mirasol.training_run": 8,
+    "mirasol.session": 9,
     "mirasol.gin_files": 5,
     "mirasol.gin_messages": 5,
     "mirasol.wiring": 5,
@@ -58,19 +63,21 @@ LEVELS = {
     "mirasol.provenance": 13,
     "mirasol.workdirs": 14,
     "mirasol.commands": 15,
+    "mirasol.sweeps": 15,
     "mirasol.__main__": 16,
 }
-# Imports against the slope, inside functions: where the parts of a whole call each other, and
-# where a process looks up the tasks that people add.
+# Imports against the slope, inside functions: where the parts of a whole call each other, where
+# a process looks up the tasks that people add, and where a run counts as `describe` does.
 UPHILL = {
     ("mirasol.experiment", "mirasol.session"),
     ("mirasol.data", "mirasol.tasks"),
+    ("mirasol.telling", "mirasol.description"),
 }
 # A GPU image without TensorFlow trains and times the model on ready batches with these alone.
 TRAINING_LIBRARIES = {"torch", "numpy", "tensorstore", "crc32c", "absl", "torch_xla", "ml_dtypes"}
 TRAINING_PACKAGES = ("models", "training", "runtime", "checkpoint")
 # These too, where they are imported by the functions that want them: progress, curves.
-OPTIONAL_LIBRARIES = {"tqdm", "tensorboardX"}
+OPTIONAL_LIBRARIES = {"tqdm", "tensorboardX", "wandb"}
 # Library -> the only places that may import it.
 HOMES = {
     "gin": ("mirasol/config.py", "mirasol/gin_syntax.py"),

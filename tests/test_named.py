@@ -6,7 +6,7 @@ import importlib
 import inspect
 import typing
 
-from mirasol import gin_syntax
+from mirasol import gin_syntax, named
 from mirasol.data.loader import Stage
 from mirasol.data.media_cache.cache import MediaCache
 from mirasol.data.vocabulary import SentencePieceVocabulary
@@ -14,12 +14,14 @@ from mirasol.experiment import Experiment
 from mirasol.gin_files import shipped_folder
 from mirasol.lookups import LOOKUPS
 from mirasol.models.beam import Beam
-from mirasol.named import CacheFolder, FolderName
+from mirasol.named import CacheFolder
 from mirasol.value_types import parameter_types
 
 # Any text will do for these.
 FREE = {
     "Experiment.name",
+    "WeightsAndBiases.project",
+    "WeightsAndBiases.entity",
 }
 MODULES = {
     item.module
@@ -69,14 +71,21 @@ def test_a_text_is_free_or_named():
     assert texts == FREE
 
 
-def test_only_the_folder_of_a_cache_is_said_to_be_filled(monkeypatch, tmp_path):
+def test_the_folder_of_a_cache_is_said_to_be_filled(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "kept").mkdir()
-    general = "there is no folder 'kepd'; did you mean 'kept'?"
-    assert LOOKUPS[FolderName].absent("kepd") == general
-    said = LOOKUPS[CacheFolder].absent("kepd")
-    assert said.startswith(f"{general}; a cache is filled first")
+    lookup = LOOKUPS[CacheFolder]
+    said = lookup.absent("kepd")
+    first = "there is no folder 'kepd'; did you mean 'kept'?; a cache is filled first"
+    assert said.startswith(first)
     assert "tools/cache_media.py" in said
-    for lookup in (LOOKUPS[FolderName], LOOKUPS[CacheFolder]):
-        assert lookup.is_there("kept")
-        assert not lookup.is_there("kepd")
+    assert lookup.is_there("kept")
+    assert not lookup.is_there("kepd")
+
+
+def test_every_name_is_the_type_of_a_parameter():
+    types = [kind for each in bindable() for kind in parameter_types(each).values()]
+    used = [kind for each in types for kind in (each, *typing.get_args(each))]
+    known = [kind for kind in vars(named).values() if typing.get_origin(kind) is typing.Annotated]
+    assert known
+    assert [kind for kind in known if kind not in used] == []

@@ -54,6 +54,9 @@ def test_the_wheel_holds_everything_that_a_run_needs(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     assert shipped("mirasol", "*.py", "py.typed") <= names
     assert {f"mirasol/{name}" for name in shipped("tasks", "*.py")} <= names
+    templates = shipped("mirasol/sweeps", "*.jinja", "*.css")
+    assert templates
+    assert templates <= names
     data = shipped("gin", "*.gin") | shipped("gin/vocabularies", "*")
     assert data
     assert {f"mirasol/{name}" for name in data} <= names

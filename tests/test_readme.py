@@ -21,10 +21,13 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 # Pages with links of their own; those of other pages are theirs to test.
 PAGES = ("README.md", "CHANGELOG.md", "gin/README.md", "docs/design.md", "docs/benchmarks.md")
+PAGES += ("docs/reports.md", "docs/sweeps.md")
 PAGES += ("docs/media_cache.md", "docs/reference.md", "docs/tutorial.md", "docs/conversion.md")
+PAGES += ("docs/training.md",)
 # Listed file by file, and folder by folder.
 LISTED_FILES = ("mirasol/**/*.py", "tasks/*.py", "tools/**/*.py", "docs/*.*")
 LISTED_FOLDERS = ("mirasol", "mirasol/*", "mirasol/checkpoint/*", "mirasol/data/*", "tasks")
+LISTED_FOLDERS += ("mirasol/sweeps/*", "mirasol/sweeps/*/*")
 LISTED_FOLDERS += ("tools", "tools/*")
 LISTED_FOLDERS += ("gin", "gin/*", "tests", "tests/*", "docs", "docs/*")
 
@@ -102,7 +105,9 @@ def test_files_named_in_the_text_exist(page):
 def test_gin_files_named_in_the_text_are_shipped(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     for name in re.findall(
-        r"\b(?:runs|models|data|overlays|ablations|decoding|evaluation)/\w+\.gin\b", text
+        r"\b(?:runs|models|data|overlays|ablations|decoding|evaluation|optimizers|schedules)"
+        r"/\w+\.gin\b",
+        text,
     ):
         if name != "runs/x.gin":  # An example.
             assert find(name).is_file()
@@ -135,7 +140,8 @@ def test_commands_take_the_flags_that_the_readme_gives_them():
 
 
 def test_flags_named_in_the_text_exist():
-    named = set(re.findall(r"--([a-z_]+)\b(?!\.)", README))
+    ours = re.sub(r"(?:torchrun|python tools/)[^`\n]*", "", README)
+    named = set(re.findall(r"--([a-z_]+)\b(?!\.)", ours))
     assert named <= set(FLAGS), named - set(FLAGS)
 
 

@@ -9,7 +9,7 @@ import pytest
 from mirasol import config
 from mirasol.data import task_names
 from mirasol.data.broken_media import Skip, Stop
-from mirasol.gin_files import runs, shipped_folder
+from mirasol.gin_files import runs, shipped_folder, sweeps
 
 SHIPPED = shipped_folder()
 COMMON_MACROS = {
@@ -36,13 +36,14 @@ RUNS = runs()
 # What runs share, and no run itself.
 PARTS_OF_RUNS = {"runs/trainer.gin", "runs/finetuning.gin"}
 FINETUNING = [name for name in RUNS if name.startswith("runs/finetune_")]
+ABLATIONS = sorted(set(names("ablations")) - set(sweeps()))
 SIZES = [name for name in names("models") if name != "models/mirasol.gin"]
 
 
 def test_there_are_runs_overlays_and_ablations():
     assert "runs/av_shapes_tiny.gin" in RUNS
     assert {"overlays/tiny.gin", "overlays/deterministic.gin"} <= set(names("overlays"))
-    assert names("ablations")
+    assert ABLATIONS
 
 
 def test_every_file_of_the_folder_of_runs_is_a_run_or_a_part():
@@ -82,9 +83,7 @@ def test_a_run_is_whole_and_its_text_can_be_read_alone(run, tmp_path):
         assert config.load([str(tmp_path / "alone.gin")]).meaning == spec.meaning
 
 
-@pytest.mark.parametrize(
-    "change", [*names("overlays"), *names("ablations"), *names("data/sampling")]
-)
+@pytest.mark.parametrize("change", [*names("overlays"), *ABLATIONS, *names("data/sampling")])
 @pytest.mark.parametrize("run", RUNS)
 def test_every_overlay_and_ablation_changes_every_run(run, change):
     spec = config.load([run, change])
@@ -119,9 +118,7 @@ def test_the_share_of_broken_media_can_be_bound():
     assert strict.training.broken_media == strict.evaluation.broken_media == Stop()
 
 
-@pytest.mark.parametrize(
-    "name", [*RUNS, *names("overlays"), *names("ablations"), *names("data/sampling")]
-)
+@pytest.mark.parametrize("name", [*RUNS, *names("overlays"), *ABLATIONS, *names("data/sampling")])
 def test_a_file_says_what_it_is_and_how_to_run_it(name):
     header = re.match(r"(#.*\n)+", (SHIPPED / name).read_text())
     assert header

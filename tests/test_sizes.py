@@ -54,6 +54,7 @@ def test_every_part_with_heads_and_a_width_wants_them_to_divide(file):
 def test_what_somebody_else_wrote_may_mean_other_things_by_these_names(monkeypatch, tmp_path):
     (tmp_path / "own_parts.py").write_text(
         "class Pool:\n    def __init__(self, *, width, heads):\n        pass\n"
+        "    forward = start = step = None\n"
     )
     (tmp_path / "own.gin").write_text(
         "from __gin__ import dynamic_registration\n"

@@ -32,6 +32,13 @@ def anything():
 class Own:
     """What somebody wrote that acts like a part."""
 
+    def build(self, model, options):
+        raise NotImplementedError
+
+
+class Other:
+    """What somebody wrote that is none."""
+
 
 MADE = Reference((), "AdamW", AdamW, True)
 UNCALLED = Reference((), "Mirasol", Mirasol, False)
@@ -39,6 +46,7 @@ NUMBER = Reference((), "number", number, True)
 TASK = Reference((), "task", task, True)
 ANYTHING = Reference((), "anything", anything, True)
 OWN = Reference((), "Own", Own, True)
+OTHER = Reference((), "Other", Other, True)
 
 ALLOWED = [
     (int, 3),
@@ -78,6 +86,8 @@ REFUSED = [
     (float, False),
     (bool, 1),
     (str, 3),
+    (Optimizer, OTHER),
+    (Sequence[Optimizer], [OTHER]),
     (int | None, "a"),
     (tuple[int, int, int], 8),
     (tuple[int, int, int], (8, 8)),
@@ -131,7 +141,7 @@ def test_types_in_phrase():
     assert (
         phrase(Sequence[TaskName]) == "a list, each item the name of a task or mixture, in quotes"
     )
-    assert phrase(Optimizer) == "a part, @NAME(), such as Optimizer"
+    assert phrase(Optimizer) == "a part, @NAME(), such as Optimizer, with build"
 
 
 @pytest.mark.parametrize(

@@ -21,18 +21,22 @@ from benchmarks.checkpoint import CHECKPOINT
 from benchmarks.frames import FRAMES_BENCHMARK
 from benchmarks.loader import LOADER
 from benchmarks.ops import OPS
+from benchmarks.overlap import OVERLAP
 from benchmarks.peer import PEER
 from benchmarks.questions import QUESTIONS
 from benchmarks.rate import RATE
 from benchmarks.report import write
+from benchmarks.train import TRAIN
 
 BENCHMARKS = {
     "ops": OPS,
     "rate": RATE,
+    "train": TRAIN,
     "frames": FRAMES_BENCHMARK,
     "questions": QUESTIONS,
     "peer": PEER,
     "loader": LOADER,
+    "overlap": OVERLAP,
     "checkpoint": CHECKPOINT,
 }
 FOLDER = Path(__file__).parents[1] / "docs" / "benchmarks"

@@ -3,6 +3,8 @@
 python tools/convert.py import --source=DIR --part=video_encoder --output=CHECKPOINTS
 python tools/convert.py export --workdir=WORKDIR --output=model.safetensors
 
+The same as `python -m mirasol checkpoint convert SOURCE DEST`, with flags for both.
+
 DIR holds config.json and model.safetensors, or its shards, as Hugging Face's save_pretrained writes
 them; no pickle is read. The import writes a checkpoint of step 0, from which a warm start takes
 parts by name, and model.gin beside it, which makes the model of the matching size. Kernels of
@@ -18,11 +20,10 @@ import typing
 from collections.abc import Sequence
 from pathlib import Path
 
-from mirasol.checkpoint.conversion.exporting import export
-from mirasol.checkpoint.conversion.importing import GIN_FILE, read_weights
+from mirasol.checkpoint.conversion.converting import Converted, export_checkpoint, import_weights
 from mirasol.checkpoint.conversion.kernels import Inflation
-from mirasol.checkpoint.conversion.request import Part, Request
-from mirasol.spelling import nearest
+from mirasol.checkpoint.conversion.request import Part, Request, inflation_named, part_named
+from mirasol.checkpoint.places import place
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,45 +34,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"convert: {error}", file=sys.stderr)
         return 2
-    print(told)
+    print(told.text())
     return 0
 
 
-def _import(given: argparse.Namespace) -> str:
-    """Imports; returns what is told of it."""
+def _import(given: argparse.Namespace) -> Converted:
+    """Imports; returns what was written."""
     request = Request(
         chunk_frames=given.chunk_frames,
         tubelet_frames=given.tubelet_frames,
-        inflation=_one_of("--inflation", given.inflation, typing.get_args(Inflation)),
+        inflation=inflation_named(given.inflation),
         image_size=given.image_size,
         chunk_bands=given.chunk_bands,
     )
-    part = _one_of("--part", given.part, typing.get_args(Part))
-    imported = read_weights(given.source, part, request)
-    imported.save(given.output)
-    lines = [imported.account, f"\n{given.output}: checkpoint of step 0, names begin with model."]
-    if imported.overlay:
-        lines.append(f"{given.output / GIN_FILE} makes the model that they fit:\n")
-        lines.append(imported.overlay)
-    return "\n".join(lines)
+    return import_weights(given.source, place(given.output), part_named(given.part), request)
 
 
-def _export(given: argparse.Namespace) -> str:
-    """Exports; returns what is told of it."""
-    inside = given.workdir / "checkpoints"
-    config = given.workdir / "config.gin"
-    texts = {"config.gin": config.read_text(encoding="utf-8")} if config.is_file() else {}
-    directory = inside if inside.is_dir() else given.workdir
-    names = export(directory, given.output, given.step, texts)
-    return f"{given.output}: {len(names)} tensors"
-
-
-def _one_of(flag: str, value: str | None, allowed: tuple[str, ...]) -> typing.Any:
-    if value is not None and value not in allowed:
-        raise ValueError(
-            f"{flag} is {value!r}; it must be one of {', '.join(allowed)}{nearest(value, allowed)}"
-        )
-    return value
+def _export(given: argparse.Namespace) -> Converted:
+    """Exports; returns what was written."""
+    return export_checkpoint(place(given.workdir), given.output, given.step)
 
 
 def _parser() -> argparse.ArgumentParser:

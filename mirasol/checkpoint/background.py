@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from mirasol.checkpoint.manifest import CheckpointError
+from mirasol.checkpoint.errors import CheckpointError
 
 
 class Background:
     """Runs one action at a time in a thread; the interpreter does not end before it has ended.
 
-    An error of the action is raised once, as CheckpointError, by whichever of `check`, `wait` and
-    `start` comes first after it.
+    An error of the action is raised once, by whichever of `check`, `wait` and `start` comes first
+    after it: what a disk or a store refuses as CheckpointError, any other error as it is.
     """
 
     def __init__(self) -> None:
@@ -41,9 +41,11 @@ class Background:
         """Waits for the action under way, if there is one, and raises its error."""
         if self._under_way is None:
             return
-        error = self._under_way.exception()  # Broken off, the waiting can be taken up again.
-        self._under_way = None
-        if error is not None:
+        self._under_way.exception()  # Broken off, the waiting can be taken up again.
+        ended, self._under_way = self._under_way, None
+        try:
+            ended.result()
+        except (CheckpointError, OSError) as error:
             raise CheckpointError(f"{self._what} failed: {error}") from error
 
     def close(self) -> None:

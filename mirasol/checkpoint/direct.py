@@ -58,8 +58,10 @@ def read_all(folder: Path, reads: Iterable[Direct]) -> None:
     Raises:
       CheckpointError: names an array that is damaged, or whose file is.
     """
+    # As they lie, so that a disk is read forwards.
+    ordered = sorted(reads, key=lambda each: (each.span.file, each.span.start))
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="restore") as pool:
-        for _ in pool.map(lambda each: _read(folder / each.span.file, each), reads):
+        for _ in pool.map(lambda each: _read(folder / each.span.file, each), ordered):
             pass
 
 

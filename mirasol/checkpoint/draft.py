@@ -36,15 +36,23 @@ class Draft:
 
     def __init__(self, target: Path):
         self.target = target
-        self.path = _draft_path(target)
+        self.path = target.with_name(draft_name(target.name))
         self.path.mkdir(parents=True)
 
     def publish(self) -> None:
-        """Brings every byte to the disk, then renames; after it returns, `target` is durable."""
+        """Brings every byte to the disk, then renames; after it returns, `target` is durable.
+
+        Raises:
+          OSError: the disk refused; `target` is not there.
+        """
         for path in [*self.path.rglob("*"), self.path]:
             _sync(path)
         self.path.rename(self.target)
-        _sync(self.target.parent)
+        try:
+            _sync(self.target.parent)
+        except OSError:  # What may be gone after a crash must not pass for saved.
+            self.target.rename(self.path)
+            raise
 
     def discard(self) -> None:
         """Removes the draft, whatever is in it."""
@@ -56,7 +64,7 @@ def remove_whole(folder: Path) -> None:
 
     What cannot be removed stays, with a warning: the newer checkpoints are there all the same.
     """
-    grave = _draft_path(folder)
+    grave = folder.with_name(draft_name(folder.name))
     try:
         folder.rename(grave)
     except OSError as error:
@@ -67,38 +75,52 @@ def remove_whole(folder: Path) -> None:
 
 def set_aside(folder: Path) -> Path:
     """Renames a folder that is in the way, and returns its new path; nothing is removed."""
-    return folder.rename(folder.with_name(f"{folder.name}.damaged-{secrets.token_hex(4)}"))
+    return folder.rename(folder.with_name(aside_name(folder.name)))
 
 
 def abandoned_drafts(directory: Path) -> list[Path]:
     """Returns the drafts in `directory` whose writers are provably dead."""
     if not directory.is_dir():
         return []
-    return [path for path in sorted(directory.iterdir()) if path.is_dir() and _is_abandoned(path)]
+    return [
+        path for path in sorted(directory.iterdir()) if path.is_dir() and is_abandoned(path.name)
+    ]
 
 
-def writer_told(name: str) -> str:
-    """Says of a draft, by its name, whether it may still become a checkpoint."""
-    writer = _PATTERN.fullmatch(name)
-    if _is_abandoned(Path(name)):
-        return "its writer died before it was complete; the next save removes it"
-    if writer is None or writer["host"] != _host():
-        return "begun on another machine or in another container; if nothing runs there, remove it"
-    return f"process {writer['pid']} is writing or removing it"
-
-
-def _draft_path(target: Path) -> Path:
+def draft_name(target: str) -> str:
+    """Returns a new name for what this process writes, or removes, in place of `target`."""
     writer = f"{_host()}-{_boot()}-{os.getpid()}-{_start_ticks('self')}"
-    return target.with_name(f"{target.name}.incomplete-{writer}-{secrets.token_hex(4)}")
+    return f"{target}.incomplete-{writer}-{secrets.token_hex(4)}"
 
 
-def _is_abandoned(path: Path) -> bool:
-    writer = _PATTERN.fullmatch(path.name)
+def aside_name(target: str) -> str:
+    """Returns a new name for a damaged `target`."""
+    return f"{target}.damaged-{secrets.token_hex(4)}"
+
+
+def target_name(draft: str) -> str:
+    """Returns the name that a draft was to become."""
+    return draft.partition(".incomplete-")[0]
+
+
+def is_abandoned(name: str) -> bool:
+    """Returns whether a name is of a draft whose writer is provably dead."""
+    writer = _PATTERN.fullmatch(name)
     if writer is None or writer["host"] != _host() or not _boot_id():
         return False
     if writer["boot"] != _boot():
         return True
     return _start_ticks(writer["pid"]) != writer["start"]
+
+
+def writer_told(name: str) -> str:
+    """Says of a draft, by its name, whether it may still become a checkpoint."""
+    writer = _PATTERN.fullmatch(name)
+    if is_abandoned(name):
+        return "its writer died before it was complete; the next save removes it"
+    if writer is None or writer["host"] != _host():
+        return "begun on another machine or in another container; if nothing runs there, remove it"
+    return f"process {writer['pid']} is writing or removing it"
 
 
 def _host() -> str:

@@ -36,16 +36,16 @@ class FileEntry:
     chunks: str
     rest: str
 
+    @classmethod
+    def of_size(cls, size: int) -> FileEntry:
+        """Returns the entry of a file of which only the size is known."""
+        return cls(size, f"0-{size}", _sha256([]))
+
     @property
     def spans(self) -> list[Span]:
         """The spans of chunks as numbers."""
         pairs = [span.split("-") for span in self.chunks.split()]
         return [(int(start), int(stop)) for start, stop in pairs]
-
-
-def whole_file(size: int) -> FileEntry:
-    """Returns the entry of a file of which only the size is known."""
-    return FileEntry(size, f"0-{size}", _sha256([]))
 
 
 def file_entries(folder: Place, chunks: Mapping[str, Iterable[Span]]) -> dict[str, FileEntry]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from mirasol.checkpoint.draft import Draft, remove_whole
+from mirasol.checkpoint.draft import Draft, abandoned_drafts, remove_whole, set_aside
 from mirasol.checkpoint.errors import require_space
 from mirasol.checkpoint.places import Place, Writing
 
@@ -30,6 +30,10 @@ class LocalPlace(Place):
     def exists(self) -> bool:
         """Returns whether there is such a folder."""
         return self.path.is_dir()
+
+    def was_complete(self) -> bool:
+        """Returns whether it is there: it got its name when it was complete."""
+        return self.exists()
 
     def has(self, file: str) -> bool:
         """Returns whether there is such a file."""
@@ -83,6 +87,17 @@ class LocalPlace(Place):
     def remove(self) -> None:
         """Removes the folder: renames it first."""
         remove_whole(self.path)
+
+    def set_aside(self) -> Place:
+        """Renames the folder."""
+        return LocalPlace(set_aside(self.path))
+
+    def clean(self) -> list[str]:
+        """Removes drafts whose writers provably died."""
+        drafts = abandoned_drafts(self.path)
+        for draft in drafts:
+            shutil.rmtree(draft, ignore_errors=True)
+        return [draft.name for draft in drafts]
 
     def taken_bytes(self) -> int | None:
         """Returns the bytes of all files below."""

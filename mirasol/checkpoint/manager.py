@@ -4,57 +4,69 @@ checkpoints/
   step_00000400/                      complete: it has a valid manifest
   step_00000500/
   step_00000600.incomplete-...        being written, or abandoned by a process that died
+
+They lie in a local folder or in an object store, which differ in how a checkpoint is written,
+removed and set aside, and in nothing else (places.py).
 """
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Collection, Iterable, Mapping
-from pathlib import Path
-from typing import Any, TypeVar
+import functools
+import os
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
 
 import torch
-from absl import logging
 from torch import nn
 
-from mirasol.checkpoint.arrays import torch_dtype
 from mirasol.checkpoint.background import Background
-from mirasol.checkpoint.draft import abandoned_drafts, remove_whole
-from mirasol.checkpoint.exchange import load_tensors, save_tensors
 from mirasol.checkpoint.host_copy import HostCopy
-from mirasol.checkpoint.inventory import DamagedCheckpointError, Inventory
-from mirasol.checkpoint.manifest import CheckpointError, Manifest, read_manifest
-from mirasol.checkpoint.reader import TensorStoreReader
-from mirasol.checkpoint.report import RestoreReport, compare
+from mirasol.checkpoint.inventory import Inventory
+from mirasol.checkpoint.manifest import Manifest, read_manifest
+from mirasol.checkpoint.opened import OpenCheckpoint
+from mirasol.checkpoint.places import Place, place
+from mirasol.checkpoint.processes import Alone, Processes, processes_here
+from mirasol.checkpoint.report import RestoreReport
 from mirasol.checkpoint.retention import Retention
-from mirasol.checkpoint.state import FlatState, State, flatten, prepare_optimizer, training_state
+from mirasol.checkpoint.saver import Saver
+from mirasol.checkpoint.state import State, flatten, prepare_optimizer, training_state
 from mirasol.checkpoint.transfers import do_nothing
-from mirasol.checkpoint.writer import TensorStoreWriter
-from mirasol.spelling import nearest
-
-Read = TypeVar("Read")
+from mirasol.runtime.base import Fetch
 
 
 class CheckpointManager:
     """Saves, finds and restores the checkpoints of one folder.
 
-    One process writes into the folder; any number read. Making a manager touches nothing.
+    One run writes into the folder; any number of processes read. Making a manager touches nothing.
+
+    Where torch.distributed is initialized, all its processes make a manager and call `save`,
+    `save_async`, `restore` and `restore_training` together, in the same order, each with its
+    shards; they must see the same folder. What fails in one is raised in all. All else each does
+    by itself.
 
     Args:
-      directory: of the checkpoints; made by the first save.
+      directory: of the checkpoints, a path or an address (gs://, s3://); made by the first save.
       keep: how many of the newest checkpoints stay.
       keep_every: besides, those of a step that this divides stay; None: no others.
+      fetch: copies tensors to the host, by name; None: one by one, into the same memory again.
 
     Raises:
-      ValueError: a number below 1.
+      ValueError: a number below 1, or an address of no kind that is known.
     """
 
-    def __init__(self, directory: str | Path, keep: int = 2, keep_every: int | None = None):
-        self.directory = Path(directory)
-        self._retention = Retention(keep, keep_every)
-        self._inventory = Inventory(self.directory)
+    def __init__(
+        self,
+        directory: str | os.PathLike | Place,
+        keep: int = 2,
+        keep_every: int | None = None,
+        *,
+        fetch: Fetch | None = None,
+    ):
+        self.place = place(directory)
+        self._inventory = Inventory(self.place)
+        self._saver = Saver(self._inventory, Retention(keep, keep_every))
         self._background = Background()
-        self._host_copy = HostCopy()
+        self._host_copy = HostCopy(fetch)
 
     def save(self, step: int, state: State, protect: Collection[int] = ()) -> None:
         """Saves the state as that of `step`; when it returns, the checkpoint is on the disk.
@@ -72,8 +84,8 @@ class CheckpointManager:
         """
         self.wait_until_finished()
         flat = flatten(state)
-        self._inventory.make_way(step)
-        self._write(step, flat.tensors, flat.values, protect)
+        self._saver.make_way(step, self._processes)
+        self._saver.save(step, flat.tensors, flat.values, protect, self._processes)
 
     def save_async(
         self,
@@ -86,7 +98,7 @@ class CheckpointManager:
 
         A thread writes the copy and prunes, as `save` does; a save still under way is waited for
         first. Its error is raised by the next call of this method, `save`, `check_error`,
-        `wait_until_finished` or `close`.
+        `wait_until_finished` or `close`: a CheckpointError where disk or store refuse.
 
         Args:
           step, state, protect: as of `save`; the state may change when this returns.
@@ -97,12 +109,12 @@ class CheckpointManager:
         """
         self.wait_until_finished()
         flat = flatten(state)
-        self._inventory.make_way(step)
+        self._saver.make_way(step, self._processes)
         tensors = self._host_copy.take(flat.tensors)
 
         def write() -> None:
-            first()
-            self._write(step, tensors, flat.values, protect)
+            self._processes.agreed(first)
+            self._saver.save(step, tensors, flat.values, protect, self._processes)
 
         self._background.start(f"the save of step {step}", write)
 
@@ -125,9 +137,7 @@ class CheckpointManager:
 
     def clean(self) -> None:
         """Removes drafts whose writers provably died, and nothing else."""
-        for path in abandoned_drafts(self.directory):
-            logging.info("Removing %s: its writer died before it was complete", path)
-            shutil.rmtree(path, ignore_errors=True)
+        self._saver.clean()
 
     def steps(self) -> list[int]:
         """Returns the steps of all complete checkpoints, oldest first."""
@@ -136,12 +146,12 @@ class CheckpointManager:
     def latest_step(self) -> int | None:
         """Returns the newest complete checkpoint's step, None if there is none.
 
-        A newer one that is incomplete or damaged is passed over with a warning.
+        A newer one that is damaged is passed over with a warning.
         """
         return self._inventory.latest_step()
 
     def is_empty(self) -> bool:
-        """Returns whether no folder bears a checkpoint's name, not even a damaged one."""
+        """Returns whether no checkpoint was ever complete here, not even one now damaged."""
         return not self._inventory.named_steps()
 
     def manifest(self, step: int | None = None) -> Manifest:
@@ -162,11 +172,13 @@ class CheckpointManager:
 
         Raises:
           CheckpointError: no such checkpoint; or it does not fit (one message lists every
-            difference, and nothing was changed); or none is sound (the state is then partly filled:
-            do not go on with it).
+            difference, and nothing was changed); or none is sound, or it has two values of what is
+            one tensor in the state (which is then partly filled: do not go on with it).
         """
         patterns = list(allow_unused)
-        return self._newest_sound(step, lambda chosen: self._fill(chosen, state, patterns))
+        return self._inventory.newest_sound(
+            self._processes, step, lambda opened: opened.fill(state, patterns, self._processes)
+        )
 
     def restore_training(
         self,
@@ -186,83 +198,20 @@ class CheckpointManager:
           step: of the checkpoint; by default the newest whose data are sound, as in `restore`.
         """
 
-        def fill(chosen: int) -> RestoreReport:
-            prepare_optimizer(model, optimizer, self.manifest(chosen).arrays)
+        def fill(opened: OpenCheckpoint) -> RestoreReport:
+            prepare_optimizer(model, optimizer, opened.manifest.arrays)
             state: State = {**training_state(model, optimizer), **values}
-            report = self._fill(chosen, state, [])
+            report = opened.fill(state, [], self._processes)
             values.update({key: state[key] for key in values})
             return report
 
-        return self._newest_sound(step, fill)
+        return self._inventory.newest_sound(self._processes, step, fill)
 
     def read(self, step: int | None = None, names: Iterable[str] | None = None) -> dict[str, Any]:
         """Returns tensors (on the host) and values by name; all of them by default."""
         wanted = None if names is None else list(names)
-        return self._newest_sound(step, lambda chosen: self._read(chosen, wanted))
+        return self._inventory.newest_sound(Alone(), step, lambda opened: opened.read(wanted))
 
-    def _write(
-        self,
-        step: int,
-        tensors: Mapping[str, torch.Tensor],
-        values: Mapping[str, Any],
-        protect: Collection[int],
-    ) -> None:
-        writer = TensorStoreWriter(self._inventory.folder(step), values)
-        try:
-            save_tensors(tensors, writer)
-        except BaseException:
-            writer.discard()
-            raise
-        logging.info("Saved %s", self._inventory.folder(step))
-        self.clean()
-        for old in self._retention.superseded(self.steps(), {step, *protect}):
-            remove_whole(self._inventory.folder(old))
-
-    def _newest_sound(self, step: int | None, read: Callable[[int], Read]) -> Read:
-        """Reads a checkpoint; by default the newest, or if it is damaged the next older one."""
-        if step is not None:
-            return read(self._inventory.choose(step))
-        while True:
-            chosen = self._inventory.choose(None)
-            try:
-                return read(chosen)
-            except DamagedCheckpointError as error:
-                self._inventory.note_damage(chosen, str(error))
-
-    def _fill(self, step: int, state: State, allow_unused: list[str]) -> RestoreReport:
-        folder = self._inventory.folder(step)
-        flat = flatten(state)
-        reader = TensorStoreReader(folder)
-        report = compare(str(folder), step, reader.manifest, flat)
-        report.require_fit(allow_unused)
-        _load(flat.tensors, reader)
-        _set_values(flat, reader.manifest)
-        return report
-
-    def _read(self, step: int, names: list[str] | None) -> dict[str, Any]:
-        folder = self._inventory.folder(step)
-        reader = TensorStoreReader(folder)
-        manifest = reader.manifest
-        names = manifest.names if names is None else names
-        for name in names:
-            if name not in manifest.names:
-                raise CheckpointError(f"no {name!r} in {folder}{nearest(name, manifest.names)}")
-        tensors = {
-            name: torch.empty(entry.shape, dtype=torch_dtype(entry.dtype))
-            for name, entry in manifest.arrays.items()
-            if name in names
-        }
-        _load(tensors, reader)
-        return {name: tensors[name] if name in tensors else manifest.values[name] for name in names}
-
-
-def _load(tensors: Mapping[str, torch.Tensor], reader: TensorStoreReader) -> None:
-    try:
-        load_tensors(tensors, reader)
-    except CheckpointError as error:
-        raise DamagedCheckpointError(f"{reader.folder} is damaged: {error}") from error
-
-
-def _set_values(flat: FlatState, manifest: Manifest) -> None:
-    for name in flat.values:
-        flat.set_value(name, manifest.values[name])
+    @functools.cached_property
+    def _processes(self) -> Processes:
+        return processes_here()

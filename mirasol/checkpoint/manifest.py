@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from mirasol.checkpoint.errors import CheckpointError
-from mirasol.checkpoint.files import FileEntry, file_faults, whole_file
+from mirasol.checkpoint.files import FileEntry, file_faults
 from mirasol.checkpoint.places import Place, place
 
 Folder = str | os.PathLike | Place
@@ -48,12 +48,14 @@ class Manifest:
       values: everything that is not a tensor, by name.
       files: every file but the manifest, by path relative to the checkpoint.
       saved: when, in UTC, ISO 8601; "" where it is not known.
+      checksum: of one that was read: SHA-256 of the rest of it.
     """
 
     arrays: Mapping[str, ArrayEntry]
     values: Mapping[str, Any]
     files: Mapping[str, FileEntry]
     saved: str = ""
+    checksum: str = dataclasses.field(default="", compare=False)
 
     @property
     def names(self) -> list[str]:
@@ -76,10 +78,19 @@ def read_manifest(folder: Folder) -> Manifest:
         did would begin anew beside its own checkpoints.
     """
     manifest = read_contents(folder)
-    with _permission_told(folder):
-        for name, fault in file_faults(place(folder), manifest.files):
-            raise CheckpointError(f"{folder} is damaged: its file {name} {fault}")
+    if fault := file_fault(folder, manifest):
+        raise CheckpointError(f"{folder} is damaged: its file {fault}")
     return manifest
+
+
+def file_fault(folder: Folder, manifest: Manifest) -> str:
+    """Returns name and fault of the first file that is not as it was written, "" if all are.
+
+    Raises:
+      PermissionError: as of `read_manifest`.
+    """
+    with _permission_told(folder):
+        return " ".join(next(file_faults(place(folder), manifest.files), ()))
 
 
 def read_contents(folder: Folder) -> Manifest:
@@ -98,12 +109,13 @@ def read_contents(folder: Folder) -> Manifest:
         for name, entry in content["arrays"].items()
     }
     files = {name: _FILES[header](entry) for name, entry in content["files"].items()}
-    return Manifest(arrays, content["values"], files, content.get("saved", ""))
+    saved = content.get("saved", "")
+    return Manifest(arrays, content["values"], files, saved, content["checksum"])
 
 
 # How an entry of `files` is read. Of version 1 only the size is checked.
 _FILES: dict[tuple[Any, Any], Callable[[Any], FileEntry]] = {
-    (_FORMAT, 1): whole_file,
+    (_FORMAT, 1): FileEntry.of_size,
     (_FORMAT, _VERSION): lambda entry: FileEntry(**entry),
 }
 

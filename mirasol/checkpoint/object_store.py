@@ -1,20 +1,30 @@
-"""Checkpoints in object stores: gs://, s3://, and whatever else tensorstore has a driver for."""
+"""Checkpoints in object stores: gs://, s3://, and whatever else tensorstore has a driver for.
+
+step_00000500/manifest.json          written last: it is complete
+step_00000500/arrays/...
+step_00000600/arrays/...             being written, as the mark says, or abandoned
+step_00000600.incomplete-.../writer
+"""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import tensorstore as ts
+from absl import logging
 
+from mirasol.checkpoint.draft import aside_name, draft_name, is_abandoned, target_name
 from mirasol.checkpoint.errors import CheckpointError
-from mirasol.checkpoint.manifest import FILE_NAME
+from mirasol.checkpoint.manifest import ARRAYS, FILE_NAME
 from mirasol.checkpoint.places import SCHEMES, Place, Writing
-from mirasol.spelling import nearest
+from mirasol.spelling import nearest, some
+
+_MARK = "writer"  # The object of a mark; what it says is in its folder's name.
 
 
 class StorePlace(Place):
@@ -52,6 +62,10 @@ class StorePlace(Place):
     def exists(self) -> bool:
         """Returns whether any object lies below."""
         return bool(self.files())
+
+    def was_complete(self) -> bool:
+        """Returns whether a manifest, sound or not, is there."""
+        return self.has(FILE_NAME)
 
     def has(self, file: str) -> bool:
         """Returns whether there is such an object."""
@@ -94,17 +108,48 @@ class StorePlace(Place):
             self._store.write(file, content).result()
 
     def begin(self, needed_bytes: int) -> Writing:
-        """Begins anew in place; what an attempt left that never got a manifest goes."""
+        """Begins anew in place; what an attempt left that never got a manifest goes.
+
+        Raises:
+          CheckpointError: a checkpoint lies there, or objects that none wrote; nothing is removed.
+        """
         if self.has(FILE_NAME):
             raise CheckpointError(f"{self} is complete already; remove it to save its step again")
-        self.remove()
-        return _StoreWriting(self)
+        if strange := self._strange():
+            raise CheckpointError(
+                f"cannot save {self}: objects lie there that no checkpoint wrote: "
+                f"{some(strange)}; move them, or choose another prefix"
+            )
+        mark = self._mark()
+        self._delete_all()
+        return _StoreWriting(self, mark)
 
     def remove(self) -> None:
-        """Removes all objects below, the manifest first."""
-        with _told(self.url):
-            self._store.write(FILE_NAME, None).result()
-            self._store.delete_range(ts.KvStore.KeyRange()).result()
+        """Removes the checkpoint, its manifest first; a mark tells of it until it is done."""
+        mark = self._mark()
+        self._delete_all()
+        mark._unmark()
+
+    def set_aside(self) -> Place:
+        """Copies all objects, since a store cannot rename, and removes them here."""
+        aside = StorePlace(self._beside(aside_name(self.name)))
+        strange = self._strange()
+        for file in sorted(self.files(), key=lambda name: name == FILE_NAME):
+            aside.write(file, self.read(file))
+        self.remove()
+        for file in strange:
+            self._delete(file)
+        return aside
+
+    def clean(self) -> list[str]:
+        """Removes marks of processes that provably died, and what has no manifest beside them."""
+        abandoned = [name for name in self.folders() if is_abandoned(name)]
+        for name in abandoned:
+            left = StorePlace(f"{self.url}/{target_name(name)}")
+            if not left.has(FILE_NAME):
+                left._delete_all()
+            StorePlace(f"{self.url}/{name}")._unmark()
+        return abandoned
 
     def taken_bytes(self) -> int | None:
         """Returns None: stores do not tell."""
@@ -127,20 +172,56 @@ class StorePlace(Place):
             found |= {"endpoint": endpoint, "aws_region": region}
         return found
 
+    def _mark(self) -> StorePlace:
+        """Writes beside these objects, for others to see, that this process is at work on them."""
+        mark = StorePlace(self._beside(draft_name(self.name)))
+        mark.write(_MARK, b"")
+        return mark
+
+    def _beside(self, name: str) -> str:
+        return f"{self.url.removesuffix(self.name)}{name}"
+
+    def _unmark(self) -> None:
+        self._delete(_MARK)
+
+    def _strange(self) -> list[str]:
+        """Returns the objects below that no checkpoint has."""
+        # Consoles show a folder by an object whose name ends there, and is "" in the folder.
+        own = ("", FILE_NAME)
+        return [f for f in self.files() if f not in own and not f.startswith(f"{ARRAYS}/")]
+
+    def _delete_all(self) -> None:
+        """Deletes what a checkpoint has, and nothing else that may lie there."""
+        self._delete(FILE_NAME)
+        with _told(self.url):
+            # "0" is the character behind "/".
+            self._store.delete_range(ts.KvStore.KeyRange(f"{ARRAYS}/", f"{ARRAYS}0")).result()
+
+    def _delete(self, file: str) -> None:
+        with _told(f"{self.url}/{file}"):
+            self._store.write(file, None).result()
+
 
 class _StoreWriting(Writing):
-    def __init__(self, target: Place):
-        self.place = target
+    def __init__(self, target: StorePlace, mark: StorePlace):
+        self.place: StorePlace = target
+        self._mark = mark
 
     def publish(self) -> None:
-        """Has nothing to do: the manifest is there, so the checkpoint is."""
+        """Takes the mark away: the manifest is there, so the checkpoint is."""
+        with contextlib.suppress(OSError):  # It is complete, whether marked or not.
+            self._mark._unmark()
 
     def discard(self) -> None:
-        """Removes what was written."""
-        self.place.remove()
+        """Removes what was written; where the store refuses, the mark tells what it is."""
+        try:
+            self.place._delete_all()
+            self._mark._unmark()
+        except OSError as error:
+            logging.warning("What was written of %s cannot be removed: %s", self.place, error)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _told(url: str) -> Iterator[None]:
     """Turns tensorstore's errors into those that a file system would raise."""
     try:

@@ -1,12 +1,13 @@
 """Where checkpoints lie: in a local folder, or under a prefix of an object store.
 
                  local folder                          gs://bucket/run/step_00000500
-    is written   in a draft beside its name            in its place
+    is written   in a draft beside its name            in its place, a mark beside it
     is complete  when the draft is renamed to it       when its manifest, written last, is there
-    is removed   renamed first, then file by file      manifest first, then the rest
+    is removed   renamed first, then file by file      manifest first, then the rest, marked alike
 
 An object store has no rename, but writes an object whole or not at all. tensorstore's own drivers
-speak to it; a local folder takes the file system's calls, for `fsync` and the rename.
+speak to it; a local folder takes the file system's calls, for `fsync` and the rename. Drafts and
+marks are named alike, after the process that is at work (draft.py).
 """
 
 from __future__ import annotations
@@ -47,6 +48,10 @@ class Place(abc.ABC):
     @abc.abstractmethod
     def exists(self) -> bool:
         """Returns whether there is such a folder."""
+
+    @abc.abstractmethod
+    def was_complete(self) -> bool:
+        """Returns whether a checkpoint was complete here once, whatever has become of it."""
 
     @abc.abstractmethod
     def has(self, file: str) -> bool:
@@ -90,7 +95,19 @@ class Place(abc.ABC):
 
     @abc.abstractmethod
     def remove(self) -> None:
-        """Removes what lies here so that no half of a checkpoint ever passes for one."""
+        """Removes what lies here so that no half of a checkpoint ever passes for one.
+
+        Raises:
+          OSError: a store refuses; a local folder stays then, with a warning.
+        """
+
+    @abc.abstractmethod
+    def set_aside(self) -> Place:
+        """Gives a damaged checkpoint another name, and returns where it is; nothing is lost."""
+
+    @abc.abstractmethod
+    def clean(self) -> list[str]:
+        """Removes what was left inside by processes that provably died; returns the names."""
 
     @abc.abstractmethod
     def taken_bytes(self) -> int | None:

@@ -7,6 +7,7 @@ are whole tensors, so a checkpoint of one layout restores into any other.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator, Mapping
 
 import tensorstore as ts
 import torch
@@ -24,9 +25,11 @@ from torch.futures import Future
 from mirasol.checkpoint.arrays import ArrayFolder, box, dtype_name, host_view, torch_dtype
 from mirasol.checkpoint.direct import Direct, fits, read_all
 from mirasol.checkpoint.index import Span
-from mirasol.checkpoint.manifest import ARRAYS, ArrayEntry, CheckpointError, read_manifest
-from mirasol.checkpoint.places import is_place, place
+from mirasol.checkpoint.manifest import ARRAYS, ArrayEntry, CheckpointError, Manifest, read_manifest
+from mirasol.checkpoint.places import Place, is_place, place
 from mirasol.checkpoint.transfers import LIMIT_BYTES, Transfers, done, settle
+
+_PLAIN = (torch.Tensor, torch.nn.Parameter)  # Others, such as DTensor, hold a part.
 
 
 class TensorStoreReader(StorageReader):
@@ -35,15 +38,21 @@ class TensorStoreReader(StorageReader):
     Args:
       folder: of the checkpoint, a path or a URL (places.py).
       limit_bytes: of host copies under way at a time (tensors on the host are read in place).
+      manifest: of the checkpoint, if it has just been read and checked.
 
     Raises:
       CheckpointError: the folder is no complete checkpoint.
     """
 
-    def __init__(self, folder: str | os.PathLike, limit_bytes: int = LIMIT_BYTES):
+    def __init__(
+        self,
+        folder: str | os.PathLike | Place,
+        limit_bytes: int = LIMIT_BYTES,
+        manifest: Manifest | None = None,
+    ):
         self.folder = place(folder)
         self.limit_bytes = limit_bytes
-        self.reset()
+        self.manifest = manifest or read_manifest(self.folder)
 
     def reset(self, checkpoint_id: str | os.PathLike | None = None) -> None:
         """Turns to the checkpoint `checkpoint_id`, if one is given."""
@@ -80,8 +89,8 @@ class TensorStoreReader(StorageReader):
         Whole arrays of local checkpoints straight from their files (direct.py), the rest by
         tensorstore.
         """
-        arrays = ArrayFolder(self.folder / ARRAYS)
-        left = self._read_directly(arrays, plan.items, planner)
+        arrays = self._arrays()
+        left = self._read_planned(plan.items, planner)
         opened = [arrays.open(item.storage_index.fqn) for item in left]
         with Transfers(self.limit_bytes, "read") as transfers:
             for item, future in zip(left, opened, strict=True):
@@ -95,32 +104,57 @@ class TensorStoreReader(StorageReader):
         """Tells whether the place is one that checkpoints can lie in."""
         return is_place(checkpoint_id)
 
-    def _read_directly(
-        self, arrays: ArrayFolder, items: list[ReadItem], planner: LoadPlanner
-    ) -> list[ReadItem]:
-        """Reads what can be read so; returns the rest."""
-        folder = self.folder.local_path()
-        if folder is None:
-            return items
-        single = _single_chunks(arrays)
-        reads, left = [], []
-        for item in items:
-            name = item.storage_index.fqn
-            target = planner.resolve_tensor(item).detach()
-            span = single.get(name)
-            if span and self._is_whole(item, target) and fits(span, memory := host_view(target)):
-                reads.append((item, target, Direct(name, span, memory)))
+    def read_whole(self, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Fills tensors of one process without DCP's plans, where each takes a whole array.
+
+        Args:
+          tensors: by name.
+
+        Returns:
+          Those that cannot be read so: shards, tensors on a device, arrays of several chunks.
+        """
+        plain = {name: each for name, each in tensors.items() if type(each) in _PLAIN}
+        found = self._direct((name, tensor.detach()) for name, tensor in plain.items())
+        reads = {read.name: read for read in found if read}
+        self._read_all(reads.values())
+        return {name: tensor for name, tensor in tensors.items() if name not in reads}
+
+    def _read_planned(self, items: list[ReadItem], planner: LoadPlanner) -> list[ReadItem]:
+        """Reads straight from the files what can be read so; returns the rest."""
+        targets = [planner.resolve_tensor(item).detach() for item in items]
+        names = [item.storage_index.fqn for item in items]
+        found = list(self._direct(zip(names, targets, strict=True)))
+        self._read_all(filter(None, found))
+        left = []
+        for item, target, read in zip(items, targets, found, strict=True):
+            if read:
+                planner.commit_tensor(item, target)
             else:
                 left.append(item)
-        read_all(folder / ARRAYS, [read for _, _, read in reads])
-        for item, target, _ in reads:
-            planner.commit_tensor(item, target)
         return left
 
-    def _is_whole(self, item: ReadItem, target: torch.Tensor) -> bool:
-        """Returns whether a box is all of an array, and its tensor plain memory of that dtype."""
-        entry = self.manifest.arrays[item.storage_index.fqn]
-        alike = (tuple(item.lengths), dtype_name(target.dtype)) == (entry.shape, entry.dtype)
+    def _direct(self, targets: Iterable[tuple[str, torch.Tensor]]) -> Iterator[Direct | None]:
+        """Yields for each target how it is read straight from a local file, or None."""
+        single = {} if self.folder.local_path() is None else _single_chunks(self._arrays())
+        for name, target in targets:
+            span = single.get(name)
+            if span and self._is_whole(name, target) and fits(span, memory := host_view(target)):
+                yield Direct(name, span, memory)
+            else:
+                yield None
+
+    def _read_all(self, reads: Iterable[Direct]) -> None:
+        folder = self.folder.local_path()
+        if folder is not None:
+            read_all(folder / ARRAYS, reads)
+
+    def _arrays(self) -> ArrayFolder:
+        return ArrayFolder(self.folder / ARRAYS)
+
+    def _is_whole(self, name: str, target: torch.Tensor) -> bool:
+        """Returns whether a tensor is all of an array, in plain memory of that dtype."""
+        entry = self.manifest.arrays[name]
+        alike = (tuple(target.shape), dtype_name(target.dtype)) == (entry.shape, entry.dtype)
         return alike and _on_host(target)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import fnmatch
 from collections.abc import Iterable
 
 from mirasol.checkpoint.arrays import dtype_name
 from mirasol.checkpoint.manifest import ArrayEntry, CheckpointError, Manifest
 from mirasol.checkpoint.state import FlatState
+from mirasol.checkpoint.tensor_names import matches
 from mirasol.spelling import nearest
 
 
@@ -44,10 +44,10 @@ class RestoreReport:
         """Raises one CheckpointError that lists everything that does not fit.
 
         Args:
-          allow_unused: patterns (as of file names) of what the state need not have.
+          allow_unused: patterns (tensor_names.py) of what the state need not have.
         """
         patterns = list(allow_unused)
-        unused = [n for n in self.unused if not any(fnmatch.fnmatchcase(n, p) for p in patterns)]
+        unused = [name for name in self.unused if not matches(name, patterns)]
         lines = [
             *(f"missing in the checkpoint: {name}{nearest(name, unused)}" for name in self.missing),
             *(f"unused by the state: {name}" for name in unused),

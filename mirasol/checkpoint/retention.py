@@ -30,9 +30,7 @@ class Retention:
     keep_every: int | None = None
 
     def __post_init__(self) -> None:
-        if self.keep < 1:
-            raise ValueError(f"keep is {self.keep}; it must be at least 1")
-        require_positive("Retention", keep_every=self.keep_every)
+        require_positive("Retention", keep=self.keep, keep_every=self.keep_every)
 
     def superseded(self, steps: Sequence[int], protected: Collection[int]) -> list[int]:
         """Returns the steps whose checkpoints may go.

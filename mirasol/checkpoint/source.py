@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +47,11 @@ def find_checkpoint(source: str, step: int | None = None) -> SourceCheckpoint:
         where = place(source if "://" in source else Path(source).expanduser())
         if where.has(FILE_NAME):
             return _only(where, step)
-        folder, passed = newest(where, step)
+        folder, passed = newest(where, step, said="WarmStart.step = ")
     except CheckpointError:
         raise
     except ValueError as error:
-        said = str(error).replace("--step=", "WarmStart.step = ")
-        raise CheckpointError(f"WarmStart.source: {said}") from error
+        raise CheckpointError(f"WarmStart.source: {error}") from error
     for each in passed:
         logging.warning("Passing over %s: %s", each.folder, each.reason)
     return _checkpoint(folder)
@@ -68,6 +66,5 @@ def _only(folder: Place, step: int | None) -> SourceCheckpoint:
 
 def _checkpoint(folder: Place) -> SourceCheckpoint:
     manifest = read_manifest(folder)
-    checksum = json.loads(folder.read(FILE_NAME))["checksum"]
     path = str(folder) if "://" in str(folder) else str(Path(str(folder)).absolute())
-    return SourceCheckpoint(path, manifest.values.get("step"), checksum)
+    return SourceCheckpoint(path, manifest.values.get("step"), manifest.checksum)

@@ -51,7 +51,7 @@ def flatten(state: State) -> FlatState:
 def model_state(model: nn.Module) -> State:
     """Returns the model's parameters and persistent buffers themselves, by name."""
     tensors = model.state_dict(keep_vars=True)
-    return {_plain(name): tensor for name, tensor in tensors.items()}
+    return {plain_name(name): tensor for name, tensor in tensors.items()}
 
 
 def training_state(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, State]:
@@ -62,7 +62,7 @@ def training_state(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[s
     Returns:
       {"model": {"head.weight": tensor}, "optimizer": {"head.weight": {"exp_avg": tensor}}}.
     """
-    names = {id(parameter): _plain(name) for name, parameter in model.named_parameters()}
+    names = {id(parameter): plain_name(name) for name, parameter in model.named_parameters()}
     strange = [p.shape for p in optimizer.state if id(p) not in names]
     if strange:
         raise ValueError(f"the optimizer holds parameters that the model has not: shapes {strange}")
@@ -89,7 +89,7 @@ def prepare_optimizer(
     stateless = [
         parameter
         for name, parameter in model.named_parameters()
-        if f"optimizer.{_plain(name)}" in stored and not optimizer.state.get(parameter)
+        if f"optimizer.{plain_name(name)}" in stored and not optimizer.state.get(parameter)
     ]
     if stateless:
         _take_empty_step(optimizer, stateless)
@@ -141,7 +141,8 @@ def _check_json(name: str, value: Any) -> None:
         )
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """Returns a parameter's name without what wrappers of the model have added to it."""
     for wrapper in _WRAPPERS:
         name = name.replace(wrapper, "")
     return name

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 
+from mirasol.checkpoint.conditions import (
+    COMPLETE,
+    DAMAGED,
+    INCOMPLETE,
+    Condition,
+    FolderName,
+    condition,
+)
 from mirasol.checkpoint.draft import writer_told
-from mirasol.checkpoint.errors import CheckpointError
-from mirasol.checkpoint.files import file_faults
-from mirasol.checkpoint.manifest import FILE_NAME, read_contents
+from mirasol.checkpoint.manifest import FILE_NAME
 from mirasol.checkpoint.places import Place
 from mirasol.spelling import closest, hint
 
-COMPLETE, DAMAGED, INCOMPLETE = "complete", "damaged", "incomplete"
-_NAME = re.compile(r"step_(?P<step>\d{8,})(?:\.(?P<mark>incomplete|damaged)-.*)?")
+FLAG = "--step="  # How the commands are asked for a step.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,12 +53,13 @@ def survey(place: Place, step: int | None = None) -> list[Found]:
     return [_found(folder) for folder in folders if step in (None, _step(folder))]
 
 
-def all_steps(place: Place, step: int | None = None) -> list[Place]:
+def all_steps(place: Place, step: int | None = None, said: str = FLAG) -> list[Place]:
     """Returns the checkpoints of a place that bear a step's name, oldest first; or that of `step`.
 
     Args:
       place: a workdir, a folder of checkpoints, or one checkpoint.
       step: the only one that is wanted.
+      said: how it was asked for, for errors.
 
     Raises:
       ValueError: there are none, or not this one; names the nearest.
@@ -62,24 +67,25 @@ def all_steps(place: Place, step: int | None = None) -> list[Place]:
     folders = _folders(place)
     if _is_checkpoint(place):
         if step is not None:
-            raise ValueError(f"{place} is one checkpoint: leave out --step={step}")
+            raise ValueError(f"{place} is one checkpoint: leave out {said}{step}")
         return folders
     named = {_step(folder): folder for folder in folders if "." not in folder.name}
     if step is None:
         return [*named.values()]
-    _require(step, place, list(named))
+    _require(step, place, list(named), said)
     return [named[step]]
 
 
-def newest(place: Place, step: int | None = None) -> tuple[Place, list[Found]]:
+def newest(place: Place, step: int | None = None, said: str = FLAG) -> tuple[Place, list[Found]]:
     """Returns the newest complete checkpoint of a place, and newer ones that are passed over.
 
     A step that is asked for, or a place that is a checkpoint, is returned whatever its condition.
+    Arguments as above.
 
     Raises:
       ValueError: as `all_steps`; or none is complete.
     """
-    folders = all_steps(place, step)
+    folders = all_steps(place, step, said)
     if step is not None or _is_checkpoint(place):
         return folders[0], []
     passed: list[Found] = []
@@ -91,16 +97,21 @@ def newest(place: Place, step: int | None = None) -> tuple[Place, list[Found]]:
     raise ValueError(f"no complete checkpoint in {place}; see: checkpoint ls {place}")
 
 
-def _require(step: int, place: Place, steps: list[int]) -> None:
+def holds_checkpoints(place: Place) -> bool:
+    """Returns whether a place is a checkpoint or has any, sound or not."""
+    return _is_checkpoint(place) or bool(_inside(place))
+
+
+def _require(step: int, place: Place, steps: list[int], said: str = FLAG) -> None:
     if step not in steps:
         there = sorted(set(steps))
         near = min(there, key=lambda other: abs(other - step), default=None)
-        offered = "" if near is None else f"; the nearest is --step={near}"
+        offered = "" if near is None else f"; the nearest is {said}{near}"
         raise ValueError(f"no checkpoint of step {step} in {place}, which has {there}{offered}")
 
 
 def _is_checkpoint(place: Place) -> bool:
-    return _NAME.fullmatch(place.name) is not None or place.has(FILE_NAME)
+    return FolderName.read(place.name) is not None or place.has(FILE_NAME)
 
 
 def _folders(place: Place) -> list[Place]:
@@ -123,7 +134,7 @@ def _folders(place: Place) -> list[Place]:
 
 def _inside(place: Place) -> list[Place]:
     home = place / "checkpoints" if "checkpoints" in place.folders() else place
-    found = [home / name for name in home.folders() if _NAME.fullmatch(name)]
+    found = [home / name for name in home.folders() if FolderName.read(name)]
     return sorted(found, key=lambda folder: (_step(folder), folder.name))
 
 
@@ -133,8 +144,8 @@ def _offered(place: Place, name: str) -> str:
 
 
 def _step(folder: Place) -> int:
-    named = _NAME.fullmatch(folder.name)
-    return int(named["step"]) if named else -1
+    named = FolderName.read(folder.name)
+    return named.step if named else -1
 
 
 def _found(folder: Place) -> Found:
@@ -142,25 +153,23 @@ def _found(folder: Place) -> Found:
         taken = folder.taken_bytes()
     except OSError:  # A file of it was removed just now.
         taken = None
-    named = _NAME.fullmatch(folder.name)
-    if named and named["mark"] == INCOMPLETE:
-        told = "", 0, INCOMPLETE, writer_told(folder.name)
-    elif not folder.has(FILE_NAME):
-        told = "", 0, INCOMPLETE, f"no {FILE_NAME}"
-    else:
-        told = _condition(folder, aside=bool(named and named["mark"] == DAMAGED))
-    saved, listed, condition, reason = told
-    return Found(folder, _step(folder), saved, taken or listed, condition, reason)
+    found = _condition(folder)
+    manifest = found.manifest
+    listed = sum(entry.bytes for entry in manifest.files.values()) if manifest else 0
+    saved = manifest.saved if manifest else ""
+    return Found(folder, _step(folder), saved, taken or listed, found.word, found.reason)
 
 
-def _condition(folder: Place, aside: bool) -> tuple[str, int, str, str]:
-    """Returns when it was saved, the bytes of its files, its condition and the reason."""
+def _condition(folder: Place) -> Condition:
+    """Returns the condition, of which the name may tell more than what is inside."""
+    named = FolderName.read(folder.name)
+    mark = named.mark if named else ""
+    if mark == INCOMPLETE:
+        return Condition(INCOMPLETE, writer_told(folder.name))
     try:
-        manifest = read_contents(folder)
-        fault = " ".join(next(file_faults(folder, manifest.files), ()))
-    except (CheckpointError, OSError) as error:
-        return "", 0, DAMAGED, str(error)
-    if not fault and aside:
-        fault = "set aside as damaged when its step was saved again"
-    size = sum(entry.bytes for entry in manifest.files.values())
-    return manifest.saved, size, DAMAGED if fault else COMPLETE, fault
+        found = condition(folder)
+    except OSError as error:
+        return Condition(DAMAGED, str(error))
+    if found.word == COMPLETE and mark == DAMAGED:
+        return Condition(DAMAGED, "set aside as damaged when its step was saved again")
+    return found

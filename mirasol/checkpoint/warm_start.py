@@ -14,13 +14,20 @@ from mirasol.checkpoint.errors import CheckpointError
 from mirasol.checkpoint.exchange import load_tensors
 from mirasol.checkpoint.fitting import Fitting
 from mirasol.checkpoint.manifest import ArrayEntry
+from mirasol.checkpoint.misfits import misfits
 from mirasol.checkpoint.reader import TensorStoreReader
 from mirasol.checkpoint.reshaping import Reshape
 from mirasol.checkpoint.source import SourceCheckpoint, find_checkpoint
 from mirasol.checkpoint.state import model_state
+from mirasol.checkpoint.tied import laid_out_like, own_memory, same_bits, whole
 from mirasol.named import CheckpointSource, TensorNames
 
 _MODEL = "model."  # How the names of parameters begin in a checkpoint.
+_DIFFER = (
+    "{first} and {second} are one tensor in the model, and two that differ in WarmStart.source: "
+    "make two of it here (TextDecoder.tied = False for the embedding), or give {second} there "
+    "another name in WarmStart.renames, which WarmStart.allow_unused allows"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +76,7 @@ class WarmStart:
       allow_cast: patterns of parameters that may have another dtype in the source.
 
     Raises:
-      ValueError: a pair of renames without as many * on both sides; a step below 0.
+      ValueError: no names; a pair of renames without as many * on both sides; a step below 0.
     """
 
     source: CheckpointSource
@@ -82,6 +89,8 @@ class WarmStart:
     allow_cast: Sequence[TensorNames] = ()
 
     def __post_init__(self) -> None:
+        if not self.names:
+            raise ValueError("WarmStart.names is empty; give patterns, or leave the warm start out")
         for pair in self.renames:
             if pair[0].count("*") != pair[1].count("*"):
                 raise ValueError(f"WarmStart.renames has {pair!r}; both must have as many *")
@@ -110,23 +119,23 @@ class WarmStart:
             arrays = _arrays(TensorStoreReader(self.find().folder))
         except CheckpointError as error:
             return [str(error)]
-        return Fitting(self, arrays, model_state(model)).misfits()
+        return misfits(Fitting(self, arrays, model_state(model)))
 
     def apply(self, model: nn.Module) -> Report:
         """Fills the model in place.
 
         Raises:
           CheckpointError: no such checkpoint; or it does not fit (nothing was changed); or its data
-            is damaged (the model is then partly filled: do not go on with it).
+            is damaged, or differs for two names of one tensor (the model is then partly filled: do
+            not go on with it).
         """
         source = self.find()
         reader = TensorStoreReader(source.folder)
         arrays, tensors = _arrays(reader), model_state(model)
         fitting = Fitting(self, arrays, tensors)
-        misfits = fitting.misfits()
-        if misfits:
+        if lines := misfits(fitting):
             raise CheckpointError(
-                "\n".join([f"{source.folder} does not fit, nothing is loaded:", *misfits])
+                "\n".join([f"{source.folder} does not fit, nothing is loaded:", *lines])
             )
         _fill(tensors, fitting, reader)
         return Report(source, fitting)
@@ -143,15 +152,24 @@ def _arrays(reader: TensorStoreReader) -> dict[str, ArrayEntry]:
 
 def _fill(tensors: Mapping[str, torch.Tensor], fitting: Fitting, reader: TensorStoreReader) -> None:
     """Reads everything in one pass: into the tensors' own memory where it fits bit by bit."""
-    arrays = _arrays(reader)
-    stored = {}
-    for name in [*fitting.reshaped, *fitting.cast]:
-        entry = arrays[fitting.origin[name]]
-        stored[name] = torch.empty(entry.shape, dtype=torch_dtype(entry.dtype))
-    targets = stored | {name: tensors[name] for name in fitting.loaded}
+    targets = own_memory({name: tensors[name] for name in fitting.loaded})
+    changed = [name for name in fitting.origin if name not in targets]
+    targets |= {name: _room(fitting, name) for name in changed}
     load_tensors({f"{_MODEL}{fitting.origin[name]}": targets[name] for name in targets}, reader)
-    for name, old in stored.items():
+    filled: dict[int, str] = {}  # By which name each tensor was.
+    for name, read in targets.items():
+        tensor = tensors[name]
         how = fitting.reshaped.get(name)
-        fresh = tensors[name].detach().cpu()
-        with torch.no_grad():
-            tensors[name].copy_(how.made(old, fresh) if how else old)
+        made = laid_out_like(how.made(read, whole(tensor)) if how else read, tensor)
+        first = filled.setdefault(id(tensor), name)
+        if first != name and not same_bits(tensor, made):
+            raise CheckpointError(_DIFFER.format(first=first, second=name))
+        if first == name and made is not tensor:
+            with torch.no_grad():
+                tensor.copy_(made)
+
+
+def _room(fitting: Fitting, name: str) -> torch.Tensor:
+    """Returns memory for what the checkpoint has under the name of a tensor, as it has it."""
+    entry = fitting.there[fitting.origin[name]]
+    return torch.empty(entry.shape, dtype=torch_dtype(entry.dtype))

@@ -37,7 +37,7 @@ from mirasol.checkpoint.arrays import ArrayFolder, box, chunk_shape, dtype_name,
 from mirasol.checkpoint.completeness import require_written, written_files
 from mirasol.checkpoint.errors import CheckpointError, disk_errors_told
 from mirasol.checkpoint.manifest import ARRAYS, ArrayEntry, Manifest, now
-from mirasol.checkpoint.places import Writing, is_place, place
+from mirasol.checkpoint.places import Place, Writing, is_place, place
 from mirasol.checkpoint.transfers import LIMIT_BYTES, Transfers, done, settle
 
 
@@ -52,7 +52,7 @@ class TensorStoreWriter(StorageWriter):
 
     def __init__(
         self,
-        folder: str | os.PathLike,
+        folder: str | os.PathLike | Place,
         values: Mapping[str, Any] | None = None,
         limit_bytes: int = LIMIT_BYTES,
     ):

@@ -9,7 +9,7 @@ from mirasol import workdirs
 from mirasol.commands.opening import changing_files, opened
 from mirasol.commands.printing import log_to_terminal, table
 from mirasol.commands.request import Request
-from mirasol.spelling import nearest
+from mirasol.spelling import closest, hint
 
 
 def evaluate(request: Request) -> None:
@@ -52,7 +52,10 @@ def infer(request: Request) -> None:
         answer = experiment.infer_video(workdir, request.runtime, video, question)
         for line in experiment.remarks(video, question):
             print(f"mirasol: {line}", file=sys.stderr)
-        print(answer)
+        if answer:
+            print(answer)
+        else:
+            print("mirasol: the answer is empty: no word came before its end", file=sys.stderr)
 
 
 def _media_file(name: str) -> Path:
@@ -63,5 +66,6 @@ def _media_file(name: str) -> Path:
         raise ValueError(f"--video={name} is a folder; name a file in it")
     if not path.is_file():
         beside = [other.name for other in path.parent.glob("*")] if path.parent.is_dir() else []
-        raise ValueError(f"no media file {name!r}{nearest(path.name, beside)}")
+        near = closest(path.name, beside)
+        raise ValueError(f"no media file {name!r}{hint(near and str(path.with_name(near)))}")
     return path

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from mirasol.commands.opening import load
-from mirasol.commands.request import Request
+from mirasol.commands.request import Request, number
 
 if TYPE_CHECKING:
     from mirasol.data.checking.tally import TextMeasure
@@ -25,11 +25,12 @@ def check_data(request: Request) -> None:
 
     if not (request.task or request.gin_file):
         raise ValueError("check-data needs --task=NAME, or --gin_file=RUN, whose tasks it checks")
-    if request.sample < 0:
+    sample = number("sample", request.sample, int)
+    if sample is None or sample < 0:
         raise ValueError(f"--sample={request.sample}; it must be 0 (no media) or more")
     wanted, measure = _checked(request)
     kept = sys.maxsize if request.list_all else _NAMED
-    found = check(wanted, sample=request.sample, measure=measure, kept=kept)
+    found = check(wanted, sample=sample, measure=measure, kept=kept)
     print({"text": text, "json": as_json}[request.format](found))
     if not any(each.usable for each in found):
         raise ValueError("none of this data can be used; what is wrong stands above")

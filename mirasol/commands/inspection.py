@@ -17,7 +17,9 @@ def describe(request: Request) -> None:
         raise ValueError("describe takes --gin_file or --workdir, not both")
     if not request.gin_file and not request.workdir:
         raise ValueError("describe needs --gin_file=runs/av_shapes_tiny.gin, say, or --workdir")
-    devices = number("devices", request.devices, int)
+    from mirasol.description import machines
+
+    devices, machine = machines.devices(request.devices) if request.devices else (None, None)
     rate = number("steps_per_second", request.steps_per_second, float)
     if request.workdir:
         spec = workdirs.read(Path(request.workdir), (), request.bindings)
@@ -26,7 +28,7 @@ def describe(request: Request) -> None:
     from mirasol.description import remaining, report, text
 
     done = remaining.progress(Path(request.workdir) / SPEED) if request.workdir else None
-    question = report.Question(devices=devices, steps_per_second=rate, done=done)
+    question = report.Question(devices=devices, machine=machine, steps_per_second=rate, done=done)
     print_as(report.describe(spec, question), text.render, request.format)
 
 

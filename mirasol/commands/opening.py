@@ -12,6 +12,7 @@ from mirasol.commands.request import Request
 if TYPE_CHECKING:
     from mirasol.config import Spec
     from mirasol.experiment import Experiment
+    from mirasol.runtime.base import Runtime
 
 
 def load(files: Sequence[str], bindings: Sequence[str]) -> Spec:
@@ -59,7 +60,7 @@ def opened(request: Request, command: str) -> tuple[Path, Experiment]:
         spec = workdirs.read(workdir)
         workdirs.check(workdir, load(request.gin_file, request.bindings))
     experiment = spec.build()
-    describe_runtime(request.runtime, experiment.precision)
+    runtime_for(experiment, request.runtime)
     return workdir, experiment
 
 
@@ -70,8 +71,12 @@ def changing_files(request: Request) -> Sequence[str]:
     return () if config.states_experiment(request.gin_file) else request.gin_file
 
 
-def describe_runtime(name: str, precision: str) -> str:
-    """Opens the runtime, which tells whether there is one, and returns a line about it."""
+def runtime_for(experiment: Experiment, name: str) -> Runtime:
+    """Opens the runtime of an experiment, which tells whether there is one.
+
+    Raises:
+      ValueError: there is none, or its devices do not make the mesh.
+    """
     from mirasol.runtime.select import open_runtime
 
-    return open_runtime(name, precision).describe()
+    return open_runtime(name, experiment.precision, experiment.sharding)

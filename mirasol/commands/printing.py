@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging as standard_logging
 from collections.abc import Callable, Sequence
 from typing import Any
+
+from mirasol.launched import launch
 
 
 def print_as(content: dict[str, Any], render: Callable[[dict], str], form: str) -> None:
@@ -28,10 +31,25 @@ def table(metrics: dict[str, float]) -> str:
     return text_report(metrics)
 
 
+class _OfProcess(standard_logging.Formatter):
+    """Says which process a line is of, and what it warns of.
+
+    Args:
+      rank: of the process.
+    """
+
+    def __init__(self, rank: int):
+        super().__init__(f"process {rank}: %(levelname)s: %(message)s")
+
+
 def log_to_terminal() -> None:
-    """Has the log of the run appear on stderr."""
+    """Has the log of the run appear on stderr; of several processes the first tells most."""
     from absl import flags, logging
 
     flags.FLAGS.mark_as_parsed()  # Ours are, elsewhere; else a line about it comes first.
     logging.use_absl_handler()
     logging.set_verbosity(logging.INFO)
+    here = launch()
+    if not here.leads:  # What is not the same in all processes.
+        logging.set_verbosity(logging.WARNING)
+        logging.get_absl_handler().setFormatter(_OfProcess(here.rank))

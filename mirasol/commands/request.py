@@ -24,6 +24,7 @@ class Request:
     gin_file: Sequence[str] = ()
     workdir: str | None = None
     runtime: str = "auto"
+    profile: str | None = None
     task: Sequence[str] = ()
     split: str | None = None
     video: str | None = None
@@ -33,11 +34,17 @@ class Request:
     steps_per_second: str | None = None
     dry_run: bool = False
     operands: Sequence[str] = ()
-    sample: int = 64
+    sample: str = "64"
     format: str = "text"
     strict: bool = False
     list_all: bool = False
     step: str | None = None
+    part: str | None = None
+    inflation: str | None = None
+    tubelet_frames: str | None = None
+    chunk_frames: str | None = None
+    image_size: str | None = None
+    chunk_bands: str | None = None
 
 
 def number(flag: str, given: str | None, kind: Callable[[str], Number]) -> Number | None:

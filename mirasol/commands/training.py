@@ -11,21 +11,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mirasol import workdirs
-from mirasol.commands.opening import check_spec, describe_runtime
+from mirasol.commands.opening import check_spec, runtime_for
 from mirasol.commands.printing import log_to_terminal, table
 from mirasol.commands.request import Request
 from mirasol.gin_files import run_name
+from mirasol.launched import launch
 from mirasol.provenance import comparison, record
 
 if TYPE_CHECKING:
     from mirasol.config import Spec
     from mirasol.experiment import Experiment
+    from mirasol.training.profiling import ProfiledSteps
 
 
 def train(request: Request) -> None:
     """Trains, or goes on training, in the workdir."""
     if not request.gin_file:
         raise ValueError("train needs a run: --gin_file=runs/av_shapes_tiny.gin, say")
+    profile = _profiled(request.profile)
     workdir = Path(request.workdir or Path("workdirs") / run_name(list(request.gin_file)))
     resumed = workdirs.has_checkpoint(workdir)
     # What does not fit is found out while nothing is written.
@@ -34,7 +37,13 @@ def train(request: Request) -> None:
     experiment = spec.build() if resumed else spec.build().pinned()
     origin = workdirs.origin(workdir) if resumed else experiment.origin()
     start = _start(request, spec, experiment, request.runtime, origin)
-    _train(workdir, spec, experiment, request.runtime, start)
+    _train(workdir, spec, experiment, request.runtime, start, profile)
+
+
+def _profiled(steps: str | None) -> ProfiledSteps | None:
+    from mirasol.training.profiling import ProfiledSteps  # And with it torch.
+
+    return None if steps is None else ProfiledSteps.parse(steps)
 
 
 def reproduce(request: Request) -> None:
@@ -68,15 +77,26 @@ def _start(
 ) -> dict[str, Any]:
     """Checks everything, and returns the record of the start; makes data, unless told not to."""
     log_to_terminal()
-    where = describe_runtime(runtime, experiment.precision)
-    data = experiment.check(make=not request.dry_run)
-    return record.record(request.arguments, spec, where, data, old, origin)
+    opened = runtime_for(experiment, runtime)
+    experiment.try_sharing(experiment.build_model("meta"), opened.mesh)
+
+    def looked() -> dict[str, Any]:
+        data = experiment.check(make=not request.dry_run)
+        return record.record(request.arguments, spec, opened.describe(), data, old, origin)
+
+    return opened.decided(looked)
 
 
 def _train(
-    workdir: Path, spec: Spec, experiment: Experiment, runtime: str, start: dict[str, Any]
+    workdir: Path,
+    spec: Spec,
+    experiment: Experiment,
+    runtime: str,
+    start: dict[str, Any],
+    profile: ProfiledSteps | None = None,
 ) -> None:
-    workdirs.claim(workdir, spec, start)
-    for task, metrics in experiment.train(workdir, runtime).items():
+    if launch().leads:
+        workdirs.claim(workdir, spec, start)
+    for task, metrics in experiment.train(workdir, runtime, profile).items():
         print(f"{task}\n{table(metrics)}")
     print(f"trained in {workdir}; evaluate it with: python -m mirasol eval --workdir={workdir}")

@@ -92,11 +92,13 @@ class Delivery:
       item: the batch; None where none of its clips could be decoded.
       broken: the errors of the clips that were skipped.
       left_out: questions that are not asked because of them.
+      clips: of a training batch, as `ClipReference.told` has them.
     """
 
     item: Any
     broken: tuple[MediaError, ...]
     left_out: int = 0
+    clips: tuple[dict[str, Any], ...] = ()
 
 
 class Batches(IterableDataset, abc.ABC):
@@ -155,15 +157,15 @@ class TrainingBatches(Batches):
             passed = 0
 
     def _make(self, watch: Watch, order: TrainingOrder, stage: int, mine: range) -> Delivery:
-        examples = [
-            example for number in mine for example in self._examples(watch, order, stage, number)
-        ]
-        return Delivery(self.converter.batch(examples), watch.found())
+        made = [self._examples(watch, order, stage, number) for number in mine]
+        examples = [example for _, several in made for example in several]
+        clips = tuple(reference.told() for reference, _ in made)
+        return Delivery(self.converter.batch(examples), watch.found(), clips=clips)
 
     def _examples(
         self, watch: Watch, order: TrainingOrder, stage: int, number: int
-    ) -> list[Example]:
-        """Returns what is made of reference `number`, or of the first stand-in that is whole.
+    ) -> tuple[ClipReference, list[Example]]:
+        """Returns reference `number`, or the first stand-in that is whole, and what is made of it.
 
         Raises:
           MediaError, BrokenMediaError: as the policy says; or no stand-in is whole.
@@ -172,7 +174,7 @@ class TrainingBatches(Batches):
             reference = ClipReference.from_features(order.at(number, stand_in))
             examples = watch.attempt(reference, partial(self._of_clip, reference, stage, number))
             if examples is not None:
-                return examples
+                return reference, examples
         raise BrokenMediaError(
             f"{_STAND_INS} clips in a row are missing or broken, the last one {reference.media}"
         )
@@ -204,6 +206,8 @@ class EvaluationBatches(Batches):
     max_clips: int | None
     task_modules: tuple[str, ...]
     broken_media: BrokenMedia
+    host: int = 0
+    hosts: int = 1
 
     def _thunks(self, watch: Watch) -> Iterator[Callable[[], Delivery]]:
         stream = source.evaluation_stream(self.task, self.split, self.task_modules)
@@ -212,8 +216,11 @@ class EvaluationBatches(Batches):
             for features in islice(stream, self.max_clips)
             for part in ClipReference.from_features(features).split(self.converter.shape.questions)
         )
+        number = 0
         while batch := list(islice(references, self.batch_size)):
-            yield partial(self._make, watch, batch)
+            if number % self.hosts == self.host:
+                yield partial(self._make, watch, batch)
+            number += 1
 
     def _make(self, watch: Watch, references: list[ClipReference]) -> Delivery:
         asked, examples, left_out = [], [], 0

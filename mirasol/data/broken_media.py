@@ -63,7 +63,8 @@ class Skip(BrokenMedia):
             raise BrokenMediaError(
                 f"{broken} of the {tried} clips that a data worker tried are missing or broken, "
                 f"the last one {error}; at most a share of {self.max_share:g} may be "
-                "(Skip.max_share): are the media where the annotation says?"
+                "(Skip.max_share): see that the media lie where the annotation says (`python -m "
+                "mirasol check-data` names those that do not), or raise the share"
             )
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.utils.data import default_collate
 
 from mirasol.batch import EOS_ID, Batch, ExampleShape
 from mirasol.data.media import MediaError, MediaFile
@@ -156,10 +157,14 @@ class Converter:
         return {"prompt_QP": prompt_QP, "answer_QR": answer_QR, "question_Q": question_Q}
 
     def batch(self, examples: Sequence[Mapping[str, np.ndarray]]) -> Batch:
-        """Returns examples stacked: `video_TFHWC` of each becomes `video_BTFHWC`."""
+        """Returns examples stacked: `video_TFHWC` of each becomes `video_BTFHWC`.
+
+        In a worker process they are stacked in the memory that it shares with its parent, so they
+        are copied once.
+        """
 
         def stacked(name: str) -> torch.Tensor:
-            return torch.from_numpy(np.stack([example[name] for example in examples]))
+            return default_collate([torch.from_numpy(example[name]) for example in examples])
 
         return Batch(
             video_BTFHWC=stacked("video_TFHWC"),
@@ -249,8 +254,9 @@ class Converter:
         present = int(clip["has_video_T"].sum())
         if present:
             wanted_s = np.minimum(times_s[: present * shape.chunk_frames], end_s - _LAST_S)
-            pictures = media.video(wanted_s, shape.image_size)
-            clip["video_TFHWC"][:present] = pictures.reshape(clip["video_TFHWC"][:present].shape)
+            seen_TFHWC = clip["video_TFHWC"][:present]
+            seen_XHWC = seen_TFHWC.reshape(-1, *seen_TFHWC.shape[2:])
+            media.video(wanted_s, shape.image_size, out=seen_XHWC)
 
     def _hear(
         self, media: MediaFile, start_s: float, window_s: float, end_s: float, clip: Clip

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import av
 import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
 _BLOCK = 1 << 20  # Samples.
+_FRAMES = 64  # A second or two of sound.
 
 
 class Resizer:
@@ -29,16 +32,66 @@ class Resizer:
         return np.rot90(picture, turned) if turned else picture
 
 
-def mono(frame: av.AudioFrame) -> np.ndarray:
-    """Returns an audio frame as float32 [samples] in -1..1, its channels averaged."""
-    samples = frame.to_ndarray()
-    if not frame.format.is_planar:
-        samples = samples.reshape(-1, len(frame.layout.channels)).T
+class Sound:
+    """Samples gathered from frames; holes between them are silence.
+
+    Frames that follow one another are turned to samples many at a time: of a clip's hundreds, each
+    by itself takes longer than its decoding.
+
+    Attributes:
+      length: samples in all.
+      expected: where the next frame should begin; far before the beginning if there was none yet.
+
+    Args:
+      length: samples in all.
+    """
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+        self.expected = -(1 << 62)
+        self._samples = np.zeros(length, np.float32)
+        self._reached = self._start = 0
+        self._waiting: list[av.AudioFrame] = []
+
+    def add(self, at: int, frame: av.AudioFrame) -> None:
+        """Takes a frame whose first sample is number `at`, which may be below 0."""
+        full = len(self._waiting) == _FRAMES
+        if full or at != self.expected or _storage(frame) != _storage(self._waiting[-1]):
+            self._place()
+            self._start = at
+        self._waiting.append(frame)
+        self.expected = at + frame.samples
+
+    def heard(self) -> np.ndarray:
+        """Returns float32 [samples] up to the last one that there is."""
+        self._place()
+        return self._samples[: self._reached]
+
+    def _place(self) -> None:
+        if not self._waiting:
+            return
+        low, high = max(self._start, 0), min(self.expected, self.length)
+        if high > low:
+            samples = mono(self._waiting)
+            self._samples[low:high] = samples[low - self._start : high - self._start]
+            self._reached = max(self._reached, high)
+        self._waiting = []
+
+
+def mono(frames: Sequence[av.AudioFrame]) -> np.ndarray:
+    """Returns audio frames, stored alike, as float32 [samples] in -1..1, channels averaged."""
+    samples = np.concatenate([frame.to_ndarray() for frame in frames], axis=-1)
+    if not frames[0].format.is_planar:
+        samples = samples.reshape(-1, len(frames[0].layout.channels)).T
     if samples.dtype.kind != "f":
         middle = 2.0 ** (8 * samples.dtype.itemsize - 1)
         offset = middle if samples.dtype.kind == "u" else 0.0
         samples = (samples - offset) / middle
     return samples[0] if len(samples) == 1 else samples.mean(axis=0, dtype=np.float32)
+
+
+def _storage(frame: av.AudioFrame) -> tuple[str, str]:
+    return frame.format.name, frame.layout.name
 
 
 def resampled(samples: np.ndarray, rate: int, wanted: int, count: int) -> np.ndarray:

@@ -35,6 +35,7 @@ Item = TypeVar("Item")
 
 PREFETCHED = 2
 """Batches that each worker makes ahead."""
+_REMEMBERED = 1000  # Batches whose clips are known, some hundred bytes a clip.
 
 
 class WorkerDiedError(RuntimeError):
@@ -48,14 +49,21 @@ class Account:
     Attributes:
       files: path -> what is wrong, of all batches so far.
       left_out: questions not asked because of them, in this pass through the batches.
+      batches: that have been delivered.
+      clips: of the last _REMEMBERED training batches, by their number from 0.
     """
 
     files: dict[str, str] = field(default_factory=dict)
     left_out: int = 0
+    batches: int = 0
+    clips: dict[int, tuple[dict[str, Any], ...]] = field(default_factory=dict)
 
     def add(self, delivery: Delivery) -> None:
         """Counts what a batch had to do without."""
         self.left_out += delivery.left_out
+        self.clips[self.batches] = delivery.clips
+        self.clips.pop(self.batches - _REMEMBERED, None)
+        self.batches += 1
         for error in delivery.broken:
             if error.path not in self.files:
                 self.files[error.path] = error.reason
@@ -210,6 +218,8 @@ def evaluation_batches(
     max_clips: int | None = None,
     workers: int = 1,
     *,
+    host: int = 0,
+    hosts: int = 1,
     broken_media: BrokenMedia = EVERY_ONE,
     task_modules: Sequence[str] = source.TASK_MODULES,
 ) -> BatchStream[EvaluationItem]:
@@ -229,6 +239,7 @@ def evaluation_batches(
       batch_size: examples in a batch.
       max_clips: at most so many clips, the first ones; None: all.
       workers: worker processes; 0 works in this process and imports TensorFlow there.
+      host, hosts: this host takes every batch whose number, modulo hosts, is host.
       broken_media: what becomes of clips that cannot be decoded. If they are skipped, their
         questions are not asked; `account.left_out` counts them.
       task_modules: modules that a worker imports so that their tasks are registered.
@@ -237,10 +248,20 @@ def evaluation_batches(
       ValueError: a number is out of range; from `next`, an unknown task or split.
       MediaError, BrokenMediaError: from `next`, as `broken_media` says.
     """
+    if not 0 <= host < hosts:
+        raise ValueError(f"host {host} must be one of 0..{hosts - 1}")
     if batch_size < 1 or (max_clips is not None and max_clips < 1):
         raise ValueError(f"batch_size {batch_size} and max_clips {max_clips} must be above 0")
     dataset = EvaluationBatches(
-        task, split, converter, batch_size, max_clips, tuple(task_modules), broken_media
+        task,
+        split,
+        converter,
+        batch_size,
+        max_clips,
+        tuple(task_modules),
+        broken_media,
+        host,
+        hosts,
     )
     return BatchStream(dataset, workers)
 

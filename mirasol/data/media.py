@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from mirasol.data.containers import MediaError, best_stream, errors_named, open_container
-from mirasol.data.frames import Resizer, mono, resampled
+from mirasol.data.frames import Resizer, Sound, resampled
 from mirasol.data.tracks import TimedFrame, Track
 
 __all__ = ["MediaError", "MediaFile", "clip_span", "decode_audio", "decode_video"]
@@ -79,18 +79,29 @@ class MediaFile(contextlib.AbstractContextManager):
             )
         return start, end
 
-    def video(self, times_s: Sequence[float] | np.ndarray, image_size: int) -> np.ndarray:
+    def video(
+        self,
+        times_s: Sequence[float] | np.ndarray,
+        image_size: int,
+        out: np.ndarray | None = None,
+    ) -> np.ndarray:
         """Returns the pictures on screen at ascending times: the latest frame of each moment.
 
         The whole picture is resized to a square (the paper does not state crop or aspect), the way
         up that a player shows it. Before the first frame and beyond the end, that frame stays.
+
+        Args:
+          times_s: ascending.
+          image_size: height and width, px.
+          out: where the pictures are written; None: to memory of their own.
 
         Returns:
           uint8 [len(times_s), image_size, image_size, 3], RGB.
         """
         if self._video is None:
             raise MediaError(self._path, "it has no pictures")
-        pictures = np.empty((len(times_s), image_size, image_size, 3), np.uint8)
+        shape = (len(times_s), image_size, image_size, 3)
+        pictures = np.empty(shape, np.uint8) if out is None else out
         resize = Resizer(image_size)
         with errors_named(self._path):
             for which, frame in self._video.shown(times_s):
@@ -115,25 +126,19 @@ class MediaFile(contextlib.AbstractContextManager):
 
     def _heard(self, track: Track, start_s: float, end_s: float, rate: int) -> np.ndarray:
         """Returns float32 [samples] at the file's own rate, to the last one that there is."""
-        sound = np.zeros(round((end_s - start_s) * rate), np.float32)
-        reached, expected = 0, None
+        sound = Sound(round((end_s - start_s) * rate))
         last: TimedFrame | None = None
         for last in track.frames(max(0.0, start_s), _SOUND_LEAD_S):
             at = round((last.time_s - start_s) * rate)
-            if expected is not None and abs(at - expected) < _SOUND_JITTER_S * rate:
-                at = expected
-            if at >= len(sound):
-                return sound[:reached]
-            samples = mono(last.frame)
-            expected = at + len(samples)
-            low, high = max(at, 0), min(expected, len(sound))
-            if high > low:
-                if track.require_whole(last).sample_rate != rate:
-                    raise MediaError(self._path, f"its sample rate changes at {last.time_s:g} s")
-                sound[low:high] = samples[low - at : high - at]
-                reached = max(reached, high)
+            if abs(at - sound.expected) < _SOUND_JITTER_S * rate:
+                at = sound.expected
+            if at >= sound.length:
+                return sound.heard()
+            if at + last.frame.samples > 0 and track.require_whole(last).sample_rate != rate:
+                raise MediaError(self._path, f"its sample rate changes at {last.time_s:g} s")
+            sound.add(at, last.frame)
         track.require_reached(last, end_s)
-        return sound[:reached]
+        return sound.heard()
 
     def _track(self, kind: Literal["video", "audio"]) -> Track | None:
         with contextlib.ExitStack() as undo:

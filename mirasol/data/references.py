@@ -73,6 +73,11 @@ class ClipReference:
     questions: tuple[Question, ...]
     origin: str
 
+    def told(self) -> dict[str, Any]:
+        """Returns which clip it is, without its questions, as JSON values."""
+        span = {"start_s": self.start_s, "end_s": self.end_s}
+        return {"media": self.media, **span, "origin": self.origin}
+
     @classmethod
     def from_features(cls, features: Mapping[str, Any]) -> ClipReference:
         """Returns the reference that a seqio example (numpy values) stands for."""

@@ -28,7 +28,6 @@ from mirasol.batch import Batch, ExampleShape, empty_batch
 from mirasol.description.parts import OTHER, following
 from mirasol.experiment import Experiment
 from mirasol.models.mirasol3b import Mirasol
-from mirasol.models.transformer import Transformer
 from mirasol.runtime.base import autocast, precision_dtype
 
 
@@ -40,18 +39,18 @@ class StepMemory:
       parameters: of the model.
       gradients: one a parameter that is trained.
       optimizer: its state.
+      average: of the parameters, if one is kept.
       batch: the tensors of the batch.
       activations: part -> what it has made that is there when the sum of all is highest, beyond
-        the other four; parts in order of work.
-      largest_block: parameters of the largest transformer block.
+        the other five; parts in order of work.
     """
 
     parameters: int
     gradients: int
     optimizer: int
+    average: int
     batch: int
     activations: Mapping[str, int]
-    largest_block: int
 
     @property
     def peak(self) -> int:
@@ -122,18 +121,19 @@ def step_memory(
         batch = empty_batch(shape, examples, device)
         # There from the start, as they are when all of a backward pass is done: what is born in
         # their place on the way is at most this.
-        for parameter in model.parameters():
+        for parameter in filter(lambda each: each.requires_grad, model.parameters()):
             parameter.grad = torch.zeros_like(parameter)
         activations = _highest(model, batch, dtype)
+    trainer = experiment.trainer
     with _Consent():
-        optimizer = experiment.trainer.optimizer.build(model, {})
+        optimizer = trainer.optimizer.build(model, {}, trainer.rules)
     return StepMemory(
         parameters=_size(model.parameters()),
         gradients=_size(p.grad for p in model.parameters() if p.grad is not None),
         optimizer=_size(_tensors(optimizer.state_dict())),
+        average=_size(trainer.average(model).tensors.values()),
         batch=_size(_tensors(vars(batch))),
         activations=activations,
-        largest_block=max(map(_size, _blocks(model)), default=0),
     )
 
 
@@ -195,12 +195,6 @@ def _highest(model: Mirasol, batch: Batch, dtype: torch.dtype) -> Counter[str]:
         # Not `loss.backward()`: a mode for functions would handle that one, and no attention in it.
         torch.autograd.backward(loss)
     return allocations.peak
-
-
-def _blocks(model: Mirasol) -> list[Iterable[torch.Tensor]]:
-    stacks = [module for module in model.modules() if isinstance(module, Transformer)]
-    stacks_of_blocks = [stack.blocks for stack in stacks] + [model.text_decoder.blocks]
-    return [block.parameters() for blocks in stacks_of_blocks for block in blocks]
 
 
 def _tensors(state: Any) -> list[torch.Tensor]:

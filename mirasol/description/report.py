@@ -7,7 +7,8 @@
   "total":       the same of the whole model
   "example":     {"frames", "chunks", "questions"} that the operations are of
   "stages":      [{"task", "batches", "examples", "activation_bytes"}]
-  "memory":      {"parameters", "gradients", "optimizer", "batch", "activations"} in bytes
+  "memory":      {"parameters", "gradients", "optimizer", "average", "batch", "activations"}, bytes
+  "training":    {"rules", "trained", "frozen"}, see trained.py
   "mesh":        a plan for several devices, see devices.py; null
   "time":        see remaining.py; null
   "tokens":      {"video", "audio", "combined"} of a chunk
@@ -18,6 +19,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from mirasol.batch import empty_batch
@@ -25,10 +27,13 @@ from mirasol.config import Spec
 from mirasol.data.loader import Stage
 from mirasol.description import shapes
 from mirasol.description.devices import plan, share_of_batch
+from mirasol.description.machines import Machine
 from mirasol.description.memory import StepMemory, step_memory
+from mirasol.description.messages import passing
 from mirasol.description.operations import flops_by_part
 from mirasol.description.parts import OTHER, PARTS, parameters_by_part
 from mirasol.description.remaining import Progress, remaining
+from mirasol.description.trained import trained
 from mirasol.description.tree import tree
 from mirasol.experiment import Experiment
 from mirasol.models.mirasol3b import Mirasol
@@ -42,11 +47,13 @@ class Question:
 
     Attributes:
       devices: plan for so many; None: no plan.
+      machine: what kind they are of; None: any.
       steps_per_second: a rate to tell the time by; None: that of `done`.
       done: how far a run has come; None: not begun.
     """
 
     devices: int | None = None
+    machine: Machine | None = None
     steps_per_second: float | None = None
     done: Progress | None = None
 
@@ -61,8 +68,8 @@ def describe(spec: Spec, question: Question | None = None) -> Description:
     experiment = spec.build()
     experiment.rehearse()
     time = remaining(experiment, question.done, question.steps_per_second)
-    _check_shares(experiment, question.devices)
     model = experiment.build_model("meta")
+    sizes = _sizes(experiment, model, question.devices)
     steps = [_step(experiment, model, stage) for stage in experiment.training.stages]
     number = max(range(len(steps)), key=lambda index: steps[index].peak)
     largest = steps[number]
@@ -78,8 +85,9 @@ def describe(spec: Spec, question: Question | None = None) -> Description:
             {**_stage(experiment, stage), "activation_bytes": step.peak}
             for stage, step in zip(experiment.training.stages, steps, strict=True)
         ],
-        "memory": _bytes(largest),
-        "mesh": _mesh(experiment, model, question.devices, number),
+        "memory": _bytes(largest, experiment.trainer.microbatches),
+        "training": trained(model, experiment.trainer.rules),
+        "mesh": sizes and _mesh(experiment, model, sizes, number, question.machine),
         "time": time,
         "tokens": shapes.tokens(model),
         "shapes": shapes.walk(model.eval(), shape, experiment.training.batch_size),
@@ -106,37 +114,60 @@ def _stage(experiment: Experiment, stage: Stage) -> dict[str, Any]:
     return {"task": stage.task, "batches": stage.batches, "examples": examples}
 
 
-def _step(experiment: Experiment, model: Mirasol, stage: Stage, devices: int = 1) -> StepMemory:
-    whole = experiment.converter.shape
-    clips = share_of_batch(stage.size(experiment.training.batch_size), devices)
-    examples = clips * (whole.chunks // stage.shape(whole).chunks)
-    return step_memory(experiment, stage.shape(whole), examples, model)
+def _step(
+    experiment: Experiment, model: Mirasol, stage: Stage, sizes: Mapping[str, int] | None = None
+) -> StepMemory:
+    """Returns the memory of a device, of its examples in one microbatch; by default of the one."""
+    parts = experiment.trainer.microbatches
+    examples = _examples(experiment, stage, sizes) // parts
+    return step_memory(experiment, stage.shape(experiment.converter.shape), examples, model)
 
 
-def _bytes(step: StepMemory) -> dict[str, int]:
+def _examples(experiment: Experiment, stage: Stage, sizes: Mapping[str, int] | None) -> int:
+    whole = stage.examples(experiment.training.batch_size, experiment.converter.shape)
+    return whole if sizes is None else share_of_batch(whole, sizes)
+
+
+def _bytes(step: StepMemory, microbatches: int) -> dict[str, int]:
     return {
         "parameters": step.parameters,
         "gradients": step.gradients,
         "optimizer": step.optimizer,
-        "batch": step.batch,
+        "average": step.average,
+        "batch": step.batch * microbatches,
         "activations": step.peak,
     }
 
 
-def _check_shares(experiment: Experiment, devices: int | None) -> None:
-    """Raises ValueError unless the devices can share the batch of every stage."""
+def _sizes(experiment: Experiment, model: Mirasol, devices: int | None) -> dict[str, int] | None:
+    """Returns the mesh that so many devices make.
+
+    Raises:
+      ValueError: they make none, or cannot share the batches or the heads.
+    """
     if devices is None:
-        return
-    for stage in experiment.training.stages:
-        share_of_batch(stage.size(experiment.training.batch_size), devices)
+        return None
+    sizes = experiment.sharding.mesh.sizes(devices)
+    experiment.try_sharing(model, sizes)
+    return sizes
 
 
 def _mesh(
-    experiment: Experiment, model: Mirasol, devices: int | None, number: int
-) -> dict[str, Any] | None:
+    experiment: Experiment,
+    model: Mirasol,
+    sizes: Mapping[str, int],
+    number: int,
+    machine: Machine | None,
+) -> dict[str, Any]:
     """Plans the stage of that number."""
-    if devices is None:
-        return None
     stage = experiment.training.stages[number]
-    share = share_of_batch(stage.size(experiment.training.batch_size), devices)
-    return plan(_step(experiment, model, stage, devices), devices, share)
+    shape = stage.shape(experiment.converter.shape)
+    return plan(
+        experiment,
+        model,
+        sizes=sizes,
+        passed=passing(model, shape, experiment.sharding, sizes["tensor"]),
+        local=_step(experiment, model, stage, sizes),
+        examples=_examples(experiment, stage, sizes),
+        machine=machine,
+    )

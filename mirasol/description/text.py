@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from mirasol.checkpoint.fitting import some
 from mirasol.description.report import Description
 from mirasol.description.tree import Node
 
@@ -18,6 +19,7 @@ def render(description: Description) -> str:
     sections = [
         (f"Experiment {description['experiment']!r}", _tree(description["tree"])),
         ("Parts", _parts(description)),
+        *_rules(description["training"]),
         ("Memory of a training step", _memory(description)),
         *_asked(description),
         ("Tokens a chunk", _tokens(description["tokens"])),
@@ -91,6 +93,16 @@ def _parts(description: Description) -> list[str]:
     ]
 
 
+def _rules(training: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    if training["rules"]:
+        lines = [f"{training['trained']:,} parameters are trained, {training['frozen']:,} frozen"]
+        for rule in training["rules"]:
+            names = rule["names"]
+            lines.append(f"{rule['rule']}: {len(names)} tensors, {rule['parameters']:,} parameters")
+            lines.append(f"  {some(names)}")
+        yield "Rules for parameters", lines
+
+
 def _memory(description: Description) -> list[str]:
     memory = description["memory"]
     rows = [(name, size(count)) for name, count in memory.items()]
@@ -106,10 +118,11 @@ def _memory(description: Description) -> list[str]:
 def _asked(description: Description) -> Iterator[tuple[str, list[str]]]:
     mesh, time = description["mesh"], description["time"]
     if mesh:
-        rows = [(name, size(count)) for name, count in mesh["bytes"].items()]
-        rows.append(("total", size(mesh["total_bytes"])))
-        title = f"One of {mesh['devices']} devices, {mesh['examples']} clips a step"
-        yield title, [*aligned(rows), *(f"- {line}" for line in mesh["assumptions"])]
+        clips = f"{mesh['examples']} clips a step"
+        if mesh["microbatches"] > 1:
+            clips += f" in {mesh['microbatches']} microbatches"
+        axes = " x ".join(f"{axis} {count}" for axis, count in mesh["mesh"].items())
+        yield f"One of {mesh['devices']} devices, {clips} ({axes})", _device(mesh)
     if time:
         duration = datetime.timedelta(seconds=round(time["seconds"]))
         lines = [
@@ -118,6 +131,28 @@ def _asked(description: Description) -> Iterator[tuple[str, list[str]]]:
             *(f"- {line}" for line in time["assumptions"]),
         ]
         yield "Time to the end", lines
+
+
+def _device(mesh: dict[str, Any]) -> list[str]:
+    """Tells what a device holds, what it sends, and what that means on its kind."""
+    machine = mesh["machine"]
+    held = [(name, size(count)) for name, count in mesh["bytes"].items()]
+    room = f", of {size(machine['memory_bytes'])} of a {machine['title']}" if machine else ""
+    held.append(("total", size(mesh["total_bytes"]) + room))
+    took = machine["messages_s"] if machine else {}
+    moved = [
+        (f"sent over {axis}", size(count), *([_milliseconds(took[axis])] if machine else []))
+        for axis, count in mesh["sent_bytes"].items()
+        if mesh["mesh"][axis] > 1
+    ]
+    done = f"{operations(mesh['operations'])} GFLOP"
+    work = ("arithmetic", done, *([_milliseconds(machine["arithmetic_s"])] if machine else []))
+    assumed = [f"- {line}" for line in mesh["assumptions"]]
+    return [*aligned(held), "", *aligned([*moved, work]), *assumed]
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1e3:,.1f} ms"
 
 
 def _tokens(tokens: dict[str, int]) -> list[str]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from mirasol.batch import Batch
 from mirasol.data.references import ClipReference
 from mirasol.evaluation.predictions import Observer, Prediction
 from mirasol.evaluation.sheet_drawing import SheetAnswer, SheetClip, draw
+
+Asked = TypeVar("Asked")
 
 
 class ContactSheet(Observer):
@@ -30,7 +33,12 @@ class ContactSheet(Observer):
             clip = predictions[0].clip
             key = (clip.media, clip.start_s, clip.end_s)
             if key not in self._rows:
-                chosen = varied(predictions, self._questions, turn=len(self._rows))
+                chosen = varied(
+                    predictions,
+                    self._questions,
+                    turn=len(self._rows),
+                    kind=lambda each: each.question.type,
+                )
                 self._rows[key] = SheetClip.from_arrays(
                     clip_title(clip),
                     batch.video_BTFHWC[b].numpy(),
@@ -51,15 +59,23 @@ def clip_title(clip: ClipReference) -> str:
     return f"{Path(clip.media).name}, {clip.start_s or 0:g} s to {end}"
 
 
-def varied(predictions: Sequence[Prediction], count: int, turn: int) -> list[Prediction]:
-    """Returns up to `count` predictions of as many types as there are, right or wrong alike.
+def varied(
+    asked: Sequence[Asked], count: int, turn: int, kind: Callable[[Asked], str]
+) -> list[Asked]:
+    """Returns up to `count` questions of as many types as there are, right or wrong alike.
 
     Within a type the choice begins at place `turn`, so that rows of a sheet, each with its own
     turn, do not all ask the same.
+
+    Args:
+      asked: questions, or answers to them.
+      count: how many at most.
+      turn: number of the row.
+      kind: tells the type of one.
     """
-    by_type: dict[str, list[Prediction]] = {}
-    for prediction in predictions:
-        by_type.setdefault(prediction.question.type, []).append(prediction)
+    by_type: dict[str, list[Asked]] = {}
+    for each in asked:
+        by_type.setdefault(kind(each), []).append(each)
     turned = [group[turn % len(group) :] + group[: turn % len(group)] for group in by_type.values()]
     rounds = itertools.zip_longest(*turned)
     return [each for one_of_each in rounds for each in one_of_each if each is not None][:count]

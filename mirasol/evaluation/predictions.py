@@ -10,11 +10,9 @@ size of the set.
 from __future__ import annotations
 
 import abc
-import contextlib
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import torch
 
@@ -122,41 +120,45 @@ class Observer(abc.ABC):
 
 
 def predict(
-    *,
-    answer: Answerer,
-    batches: Batches,
-    title: str,
-    total: int | None,
-    observers: Sequence[Observer] = (),
+    rounds: Iterable[list[list[Prediction]]], *, title: str, total: int | None
 ) -> Iterator[Prediction]:
     """Yields an answer to every question, under a progress bar with the running accuracy.
 
     Args:
-      answer: answers a batch.
-      batches: pairs of a batch and its clips.
+      rounds: batch after batch, answered (rounds.py).
       title: stands before the progress bar.
       total: clips that will come, None if not known.
-      observers: see every batch with its answers.
 
     Raises:
-      ValueError: as `answer` does.
+      ValueError: as `rounds` does.
     """
     right = asked = 0
     last_clip = None
     with progress_bar(total=total, title=title, unit="clips", leave=False) as bar:
-        for batch, clips in batches:
-            answered = answer(batch, clips)
-            for observer in observers:
-                observer.see(batch, answered)
-            for clip, predictions in zip(clips, answered, strict=True):
+        for answered in rounds:
+            for predictions in answered:
                 yield from predictions
                 right += sum(prediction.correct for prediction in predictions)
                 asked += len(predictions)
                 # A clip with more questions than slots comes as several examples in a row.
+                clip = predictions[0].clip
                 this_clip = (clip.media, clip.start_s, clip.end_s)
                 bar.update(this_clip != last_clip)
                 last_clip = this_clip
             bar.set_postfix_str(f"exact match {right / max(asked, 1):.3f}", refresh=False)
+
+
+def clips_to_come(known: int | None, most: int | None) -> int | None:
+    """Returns how many clips of a split are taken.
+
+    Args:
+      known: clips of it; None: not known without reading it.
+      most: at most so many are taken; None: all.
+
+    Returns:
+      None where the split may have fewer than `most`.
+    """
+    return known if known is None or most is None else min(known, most)
 
 
 def answer_batch(
@@ -186,15 +188,3 @@ def answer_batch(
             ]
         )
     return answered
-
-
-@contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[IO[str]]:
-    """Opens a text file that appears under `path` only when the block ends without an error."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        with unfinished.open("w", encoding="utf-8") as file:
-            yield file
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)

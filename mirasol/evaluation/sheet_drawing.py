@@ -26,6 +26,7 @@ FRAMES = 8
 MAX_FRAME_PX = 192
 # Beyond this many chunks, names and lines would cover what they mark; ticks remain.
 NAMED_CHUNKS = 16
+SOUND_COLOURS = "magma"
 QUESTION_COLUMNS, ANSWER_COLUMNS = 58, 22
 INK, FAINT, RULE, RIGHT, WRONG = "#1f2328", "#6e7781", "#d0d7de", "#1a7f37", "#cf222e"
 
@@ -54,8 +55,8 @@ class SheetAnswer:
     @property
     def verdict(self) -> str:
         """The answer given, and the right one where it differs; marked for the colour-blind."""
-        given = _short(self.given) or "(nothing)"
-        return f"✓ {given}" if self.correct else f"✗ {given}   (right: {_short(self.right)})"
+        given = short(self.given) or "(nothing)"
+        return f"✓ {given}" if self.correct else f"✗ {given}   (right: {short(self.right)})"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,10 +112,7 @@ def draw(path: Path, clips: Sequence[SheetClip]) -> None:
     score = f"{sum(verdicts)} of {len(verdicts)} answers right"
     _write(figure, STRIP_LEFT, height - 0.4, TITLE, 13, INK, "bold")
     _write(figure, TEXT_LEFT, height - 0.4, score, 10, FAINT)
-    # One colour scale for the whole sheet, so that loud clips look louder than soft ones.
-    loudness = np.quantile(
-        np.concatenate([clip.audio_TAS.ravel() for clip in clips]), (0.05, 0.995)
-    )
+    loudness = loudness_range(clips)
     top = height - HEAD_HEIGHT
     for clip in clips:
         _draw_clip(figure, clip, top, loudness)
@@ -127,7 +125,15 @@ def draw(path: Path, clips: Sequence[SheetClip]) -> None:
     unfinished.replace(path)
 
 
-def _draw_clip(figure: Figure, clip: SheetClip, top: float, loudness: np.ndarray) -> None:
+def loudness_range(clips: Sequence[SheetClip]) -> tuple[float, float]:
+    """Returns the ends of one colour scale for all clips: loud ones look louder than soft ones."""
+    low, high = np.quantile(
+        np.concatenate([clip.audio_TAS.ravel() for clip in clips]), (0.05, 0.995)
+    )
+    return float(low), float(max(high, low + 1e-6))
+
+
+def _draw_clip(figure: Figure, clip: SheetClip, top: float, loudness: tuple[float, float]) -> None:
     chunks = clip.audio_TAS.shape[0]
     _rule(figure, top + ROW_GAP / 2)
     _write(figure, STRIP_LEFT, top - LINE / 2, clip.title, 8.5, INK, "bold")
@@ -143,9 +149,9 @@ def _draw_clip(figure: Figure, clip: SheetClip, top: float, loudness: np.ndarray
         extent=(0, chunks, 0, 1),
         aspect="auto",
         origin="lower",
-        cmap="magma",
+        cmap=SOUND_COLOURS,
         vmin=loudness[0],
-        vmax=max(loudness[1], loudness[0] + 1e-6),
+        vmax=loudness[1],
     )
     _mark_chunks(frames, sound, chunks)
     _write_answers(figure, clip.answers, top - LINE / 2)
@@ -189,7 +195,8 @@ def _write_answers(figure: Figure, answers: Sequence[SheetAnswer], top: float) -
         y -= LINE + ANSWER_GAP
 
 
-def _short(answer: str) -> str:
+def short(answer: str) -> str:
+    """Returns an answer that fits a line and has only letters that can be seen."""
     # An untrained model's bytes may be control characters.
     answer = "".join(letter if letter.isprintable() else "·" for letter in answer)
     return answer if len(answer) <= ANSWER_COLUMNS else answer[: ANSWER_COLUMNS - 1] + "…"

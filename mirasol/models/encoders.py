@@ -74,6 +74,7 @@ class VideoEncoder(nn.Module):
             width,
             learned_positions=learned_positions,
             class_tokens=class_tokens,
+            owner="VideoEncoder",
         )
         self.transformer = _vit("VideoEncoder", width, layers, heads, dropout, transformer)
         self.out = nn.Linear(width, out_width)
@@ -193,6 +194,7 @@ class AudioEncoder(nn.Module):
             stride=stride,
             learned_positions=learned_positions,
             class_tokens=class_tokens,
+            owner="AudioEncoder",
         )
         self.transformer = _vit("AudioEncoder", width, layers, heads, dropout, transformer)
         self.out = nn.Linear(width, out_width)

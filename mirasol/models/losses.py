@@ -62,6 +62,11 @@ def latent_loss(h_BTMD: torch.Tensor, x_BTMD: torch.Tensor, valid_BT: torch.Tens
     return cosine_loss(h_BTMD[:, :-1], x_BTMD[:, 1:], valid_BTM)
 
 
+def chunk_pairs(valid_BT: torch.Tensor) -> torch.Tensor:
+    """Returns of how many pairs of chunks, each times M tokens, `latent_loss` is the mean."""
+    return (valid_BT[:, :-1] & valid_BT[:, 1:]).sum()
+
+
 def latent_spread(x_BTMD: torch.Tensor, valid_BT: torch.Tensor) -> torch.Tensor:
     """Tells how much the directions of the Combiner's outputs differ from chunk to chunk.
 
@@ -82,10 +87,25 @@ def latent_spread(x_BTMD: torch.Tensor, valid_BT: torch.Tensor) -> torch.Tensor:
 
 
 def text_loss(
-    logits_BQRV: torch.Tensor, answer_BQR: torch.Tensor, question_BQ: torch.Tensor
+    logits_BQRV: torch.Tensor,
+    answer_BQR: torch.Tensor,
+    question_BQ: torch.Tensor,
+    label_smoothing: float = 0.0,
 ) -> torch.Tensor:
-    """Returns the cross-entropy of a token, mean over the tokens of real answers, in float32."""
+    """Returns the cross-entropy of a token, mean over the tokens of real answers, in float32.
+
+    With label smoothing e of V tokens, the right one is wanted with the probability 1 - e + e / V
+    and each other one with e / V (Szegedy et al. 2016).
+    """
     nll_BQR = functional.cross_entropy(
-        logits_BQRV.float().flatten(0, 2), answer_BQR.flatten(), reduction="none"
+        logits_BQRV.float().flatten(0, 2),
+        answer_BQR.flatten(),
+        reduction="none",
+        label_smoothing=label_smoothing,
     ).view_as(answer_BQR)
-    return masked_mean(nll_BQR, (answer_BQR != PAD_ID) & question_BQ[..., None])
+    return masked_mean(nll_BQR, answer_tokens(answer_BQR, question_BQ))
+
+
+def answer_tokens(answer_BQR: torch.Tensor, question_BQ: torch.Tensor) -> torch.Tensor:
+    """Returns which tokens are those of real answers: bool [B, Q, R]."""
+    return (answer_BQR != PAD_ID) & question_BQ[..., None]

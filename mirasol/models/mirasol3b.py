@@ -12,20 +12,29 @@ prompt_BQP, answer_BQR --> TextDecoder <----------------------------+
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 import torch
 from torch import nn
 
-from mirasol.batch import PAD_ID, Batch
+from mirasol.batch import Batch
 from mirasol.models.combiners import Combiner
 from mirasol.models.decoder import Memory, TextDecoder
 from mirasol.models.encoders import AudioEncoder, TubeVideoEncoder, VideoEncoder
 from mirasol.models.generation import GREEDY, Strategy
 from mirasol.models.latent import LatentModel
-from mirasol.models.losses import LossWeights, latent_loss, latent_spread, masked_mean, text_loss
+from mirasol.models.losses import (
+    LossWeights,
+    answer_tokens,
+    chunk_pairs,
+    latent_loss,
+    latent_spread,
+    masked_mean,
+    text_loss,
+)
 from mirasol.models.reconstruction import Reconstruction
 from mirasol.models.streaming import Stream
-from mirasol.models.transformer import initialise, keep_no_activations
+from mirasol.models.transformer import in_loops, initialise, keep_no_activations
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,11 +67,14 @@ class Mirasol(nn.Module):
         paper does not state it; without it both sides can collapse to a constant.
       shared_vit: whether sound goes through the video encoder's transformer, too; its own is then
         dropped. The paper does not state whether the two share weights.
+      label_smoothing: of the answers' cross-entropy, in [0, 1): probability spread over all tokens.
       checkpoint: whether every transformer over media computes its blocks again in the backward
         pass instead of keeping their activations: less memory, a third more arithmetic.
+      scan_layers: whether stacks of like blocks are loops in what XLA compiles, so that deep ones
+        compile in the time of one block. Elsewhere it has no effect; nor on the text decoder.
 
     Raises:
-      ValueError: sizes that do not fit each other.
+      ValueError: sizes that do not fit each other; a label_smoothing out of range.
     """
 
     def __init__(
@@ -77,7 +89,9 @@ class Mirasol(nn.Module):
         loss_weights: LossWeights,
         detach_target: bool = True,
         shared_vit: bool = False,
+        label_smoothing: float = 0.0,
         checkpoint: bool = False,
+        scan_layers: bool = False,
     ):
         super().__init__()
         if combiner.out_tokens != latent_model.tokens:
@@ -85,6 +99,8 @@ class Mirasol(nn.Module):
                 f"the Combiner keeps {combiner.out_tokens} tokens a chunk (out_tokens), the latent "
                 f"model expects {latent_model.tokens} (LatentModel.tokens); set both to one macro"
             )
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(f"Mirasol.label_smoothing is {label_smoothing}; it must be in [0, 1)")
         if shared_vit:
             _require_one_width(video_encoder.transformer.width, audio_encoder.transformer.width)
             audio_encoder.transformer = video_encoder.transformer
@@ -96,23 +112,39 @@ class Mirasol(nn.Module):
         self.text_decoder = text_decoder
         self.loss_weights = loss_weights
         self.detach_target = detach_target
+        self.label_smoothing = label_smoothing
         width = video_encoder.out.out_features
         self.modality_2D = nn.Parameter(torch.randn(2, width) * 0.02)
         self.apply(initialise)
         if checkpoint:
             self.apply(keep_no_activations)
+        if scan_layers:
+            self.apply(in_loops)
 
-    def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
+    def forward(
+        self, batch: Batch, shares: Mapping[str, torch.Tensor] | None = None
+    ) -> dict[str, torch.Tensor]:
         """Returns the weighted sum of the losses as "loss", its parts and two measures.
 
         All are float32 scalars; `latent_spread` near 0 tells that the latents have collapsed.
+
+        Args:
+          batch: the whole of a step, or a part of it.
+          shares: of a part: how much of all that a loss is the mean over lies in it, in [0, 1], by
+            the names of `counts`. The losses of the parts then add up to those of the whole, and
+            their gradients, too; of `latent_spread` it is the mean over the parts.
         """
         clip = self.encode(batch)
         logits_BQRV = self.text_decoder(self.remember(clip), batch.prompt_BQP, batch.answer_BQR)
         target_BTMD = clip.x_BTMD.detach() if self.detach_target else clip.x_BTMD
-        text = text_loss(logits_BQRV, batch.answer_BQR, batch.question_BQ)
+        text = text_loss(logits_BQRV, batch.answer_BQR, batch.question_BQ, self.label_smoothing)
         latent = latent_loss(clip.h_BTMD, target_BTMD, clip.valid_BT)
-        media = self.reconstruction(clip.h_BTMD, batch)
+        media = self.reconstruction(clip.h_BTMD, batch, shares)
+        right = _token_accuracy(logits_BQRV, batch)
+        spread = latent_spread(clip.x_BTMD, clip.valid_BT)
+        if shares is not None:
+            text, right = text * shares["text"], right * shares["text"]
+            latent, spread = latent * shares["latent"], spread * shares["latent"]
         weights = self.loss_weights
         total = weights.text * text + weights.latent * latent + weights.reconstruction * media
         return {
@@ -120,8 +152,21 @@ class Mirasol(nn.Module):
             "text_loss": text,
             "latent_loss": latent,
             "reconstruction_loss": media,
-            "latent_spread": latent_spread(clip.x_BTMD, clip.valid_BT),
-            "token_accuracy": _token_accuracy(logits_BQRV, batch),
+            "latent_spread": spread,
+            "token_accuracy": right,
+        }
+
+    def counts(self, batch: Batch) -> dict[str, torch.Tensor]:
+        """Returns of how many elements of the batch each loss is the mean, up to a factor.
+
+        int64 scalars, by the names that `forward` takes shares by. They follow from the batch
+        alone, so a step in parts knows its totals before the first of them.
+        """
+        valid_BT = batch.has_video_BT | batch.has_audio_BT
+        return {
+            "text": answer_tokens(batch.answer_BQR, batch.question_BQ).sum(),
+            "latent": chunk_pairs(valid_BT),
+            **self.reconstruction.counts(batch),
         }
 
     def encode(self, batch: Batch) -> Encoding:
@@ -196,7 +241,7 @@ class Mirasol(nn.Module):
 
 def _token_accuracy(logits_BQRV: torch.Tensor, batch: Batch) -> torch.Tensor:
     right_BQR = (logits_BQRV.argmax(dim=-1) == batch.answer_BQR).float()
-    return masked_mean(right_BQR, (batch.answer_BQR != PAD_ID) & batch.question_BQ[..., None])
+    return masked_mean(right_BQR, answer_tokens(batch.answer_BQR, batch.question_BQ))
 
 
 def _require_one_width(video: int, audio: int) -> None:

@@ -30,6 +30,7 @@ class PatchGrid(nn.Module):
       learned_positions: whether positions are parameters, which start as the fixed ones; they hold
         for these extents alone.
       class_tokens: learned tokens that stand before the patches.
+      owner: whose parameters these are, for errors.
 
     Attributes:
       counts: patches along each axis.
@@ -52,11 +53,12 @@ class PatchGrid(nn.Module):
         stride: tuple[int, ...] | None = None,
         learned_positions: bool = False,
         class_tokens: int = 0,
+        owner: str = "PatchGrid",
     ):
         super().__init__()
         self.patch = tuple(patch)
         self.stride = None if stride is None else tuple(stride)
-        self.counts = _counts(tuple(extents), self.patch, self.stride)
+        self.counts = _counts(owner, tuple(extents), self.patch, self.stride)
         self.project = nn.Linear(math.prod(patch) * channels, width)
         centres = grid_centres(self.counts, self.stride or self.patch, self.patch)
         positions = sincos_positions(centres, width)
@@ -65,7 +67,7 @@ class PatchGrid(nn.Module):
         else:
             self.register_buffer("positions_ND", positions, persistent=False)
         if class_tokens < 0:
-            raise ValueError(f"class_tokens is {class_tokens}; it must be 0 or more")
+            raise ValueError(f"{owner}.class_tokens is {class_tokens}; it must be 0 or more")
         self.first = ClassTokens(class_tokens, width) if class_tokens else NoClassTokens()
         self.tokens = class_tokens + math.prod(self.counts)
 
@@ -122,20 +124,22 @@ class NoClassTokens(nn.Module):
 
 
 def _counts(
-    extents: tuple[int, ...], patch: tuple[int, ...], stride: tuple[int, ...] | None
+    owner: str, extents: tuple[int, ...], patch: tuple[int, ...], stride: tuple[int, ...] | None
 ) -> tuple[int, ...]:
     if stride is None:
         if len(extents) != len(patch) or any(e % p for e, p in zip(extents, patch, strict=False)):
             raise ValueError(
-                f"patches of {patch} do not tile an input of {extents}; "
+                f"{owner}: patches of {patch} do not tile an input of {extents}; "
                 "each size must divide its extent"
             )
         return tuple(e // p for e, p in zip(extents, patch, strict=True))
     if not len(extents) == len(patch) == len(stride) or min(stride) < 1:
         raise ValueError(
-            f"stride {stride} of patches of {patch} on an input of {extents}; it must have a whole "
-            "number above 0 for each"
+            f"{owner}: stride {stride} of patches of {patch} on an input of {extents}; it must "
+            "have a whole number above 0 for each"
         )
     if any(p > e for e, p in zip(extents, patch, strict=True)):
-        raise ValueError(f"no patch of {patch} fits an input of {extents}; make it smaller")
+        raise ValueError(
+            f"{owner}: no patch of {patch} fits an input of {extents}; make it smaller"
+        )
     return tuple((e - p) // s + 1 for e, p, s in zip(extents, patch, stride, strict=True))

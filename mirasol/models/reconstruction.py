@@ -12,6 +12,7 @@ cosine, as for the latents: likely the paper's, which our sources do not spell o
 from __future__ import annotations
 
 import abc
+from collections.abc import Mapping
 
 import torch
 from torch import nn
@@ -27,16 +28,34 @@ class Reconstruction(nn.Module, abc.ABC):
     """Turns h_t into a loss on the chunk's media."""
 
     @abc.abstractmethod
-    def forward(self, h_BTMD: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """Returns the scalar loss, float32; `batch` holds the media of the same chunks."""
+    def forward(
+        self, h_BTMD: torch.Tensor, batch: Batch, shares: Mapping[str, torch.Tensor] | None = None
+    ) -> torch.Tensor:
+        """Returns the scalar loss, float32.
+
+        Args:
+          h_BTMD: the latent model's outputs.
+          batch: holds the media of the same chunks.
+          shares: see `Mirasol.forward`.
+        """
+
+    @abc.abstractmethod
+    def counts(self, batch: Batch) -> dict[str, torch.Tensor]:
+        """Returns of how many chunks each mean in the loss is; see `Mirasol.counts`."""
 
 
 class NoReconstruction(Reconstruction):
     """The part switched off: a loss of 0."""
 
-    def forward(self, h_BTMD: torch.Tensor, batch: Batch) -> torch.Tensor:
+    def forward(
+        self, h_BTMD: torch.Tensor, batch: Batch, shares: Mapping[str, torch.Tensor] | None = None
+    ) -> torch.Tensor:
         """Returns 0, on the device of h."""
         return h_BTMD.new_zeros((), dtype=torch.float32)
+
+    def counts(self, batch: Batch) -> dict[str, torch.Tensor]:
+        """Returns nothing: there is no mean."""
+        return {}
 
 
 class PatchReconstruction(Reconstruction, abc.ABC):
@@ -53,6 +72,7 @@ class PatchReconstruction(Reconstruction, abc.ABC):
     """
 
     positions_ND: torch.Tensor
+    medium: str
 
     def __init__(
         self,
@@ -74,19 +94,30 @@ class PatchReconstruction(Reconstruction, abc.ABC):
         self.out = nn.Linear(width, values)
 
     @abc.abstractmethod
-    def target(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """Returns the small patches [B, T, N, X] and bool [B, T], which chunks have the medium."""
+    def target(self, batch: Batch) -> torch.Tensor:
+        """Returns the patches of the small medium: [B, T, N, X]."""
 
-    def forward(self, h_BTMD: torch.Tensor, batch: Batch) -> torch.Tensor:
+    @abc.abstractmethod
+    def has_medium(self, batch: Batch) -> torch.Tensor:
+        """Returns which chunks have the medium: bool [B, T]."""
+
+    def counts(self, batch: Batch) -> dict[str, torch.Tensor]:
+        """See Reconstruction."""
+        return {self.medium: self.has_medium(batch)[:, int(self.next_chunk) :].sum()}
+
+    def forward(
+        self, h_BTMD: torch.Tensor, batch: Batch, shares: Mapping[str, torch.Tensor] | None = None
+    ) -> torch.Tensor:
         """Returns the mean of 1 - cos over the patches of chunks that have the medium, float32."""
-        target_BTNX, has_BT = self.target(batch)
+        target_BTNX, has_BT = self.target(batch), self.has_medium(batch)
         ahead = int(self.next_chunk)
         predicted_BTNX = self.predict(h_BTMD[:, : h_BTMD.shape[1] - ahead])
         target_BTNX, valid_BT = target_BTNX[:, ahead:], has_BT[:, ahead:]
         # What an absent chunk holds may be NaN, which no weight of zero takes out of a mean.
         target_BTNX = target_BTNX.masked_fill(~valid_BT[..., None, None], 0.0)
         valid_BTN = valid_BT[..., None].expand(target_BTNX.shape[:-1])
-        return cosine_loss(predicted_BTNX, target_BTNX, valid_BTN)
+        loss = cosine_loss(predicted_BTNX, target_BTNX, valid_BTN)
+        return loss if shares is None else loss * shares[self.medium]
 
     def predict(self, h_BTMD: torch.Tensor) -> torch.Tensor:
         """Predicts the small patches of each chunk from its h alone: [B, T, N, X]."""
@@ -118,6 +149,8 @@ class VideoReconstruction(PatchReconstruction):
     Raises:
       ValueError: a size below 1, or one that does not divide what it must.
     """
+
+    medium = "video"
 
     def __init__(
         self,
@@ -154,9 +187,13 @@ class VideoReconstruction(PatchReconstruction):
         )
         self.shrink, self.frame_step, self.patch = shrink, frame_step, patch
 
-    def target(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    def target(self, batch: Batch) -> torch.Tensor:
         """See PatchReconstruction."""
-        return self.small_patches(batch.video_BTFHWC), batch.has_video_BT
+        return self.small_patches(batch.video_BTFHWC)
+
+    def has_medium(self, batch: Batch) -> torch.Tensor:
+        """See PatchReconstruction."""
+        return batch.has_video_BT
 
     def small_patches(self, video_BTFHWC: torch.Tensor) -> torch.Tensor:
         """Shrinks uint8 video and cuts it: float [B, T, N, patch * patch * 3] in [-1, 1]."""
@@ -190,6 +227,8 @@ class AudioReconstruction(PatchReconstruction):
       ValueError: a size below 1, or one that does not divide what it must.
     """
 
+    medium = "audio"
+
     def __init__(
         self,
         *,
@@ -220,9 +259,13 @@ class AudioReconstruction(PatchReconstruction):
         )
         self.shrink, self.patch = shrink, patch
 
-    def target(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    def target(self, batch: Batch) -> torch.Tensor:
         """See PatchReconstruction."""
-        return self.small_patches(batch.audio_BTAS), batch.has_audio_BT
+        return self.small_patches(batch.audio_BTAS)
+
+    def has_medium(self, batch: Batch) -> torch.Tensor:
+        """See PatchReconstruction."""
+        return batch.has_audio_BT
 
     def small_patches(self, audio_BTAS: torch.Tensor) -> torch.Tensor:
         """Shrinks a spectrogram by averaging and cuts it: [B, T, N, values of a patch]."""
@@ -246,6 +289,12 @@ class VideoAndAudioReconstruction(Reconstruction):
         self.video = video
         self.audio = audio
 
-    def forward(self, h_BTMD: torch.Tensor, batch: Batch) -> torch.Tensor:
+    def forward(
+        self, h_BTMD: torch.Tensor, batch: Batch, shares: Mapping[str, torch.Tensor] | None = None
+    ) -> torch.Tensor:
         """Returns the sum of both losses, float32."""
-        return self.video(h_BTMD, batch) + self.audio(h_BTMD, batch)
+        return self.video(h_BTMD, batch, shares) + self.audio(h_BTMD, batch, shares)
+
+    def counts(self, batch: Batch) -> dict[str, torch.Tensor]:
+        """See Reconstruction."""
+        return self.video.counts(batch) | self.audio.counts(batch)

@@ -17,6 +17,7 @@ from mirasol.models.activations import Activation, nonlinearity
 from mirasol.models.chunk_masks import ChunkMasks
 from mirasol.models.recomputation import recomputed
 from mirasol.models.residuals import DropPath, Gate, NoGate
+from mirasol.models.scanning import Loop
 from mirasol.numbers import require_positive
 
 KeysValues = tuple[torch.Tensor, torch.Tensor]
@@ -80,6 +81,7 @@ class Attention(nn.Module):
         if width % heads:
             raise ValueError(f"width {width} is not a multiple of {heads} heads")
         self.heads = heads
+        self.head_width = width // heads
         self.query = nn.Linear(width, width)
         self.key_value = nn.Linear(context_width or width, 2 * width)
         self.out = nn.Linear(width, width)
@@ -100,7 +102,8 @@ class Attention(nn.Module):
         return self.out(attended_BKNd.transpose(1, 2).flatten(start_dim=2))
 
     def _split(self, x_BND: torch.Tensor) -> torch.Tensor:
-        return x_BND.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        # Not into K heads: where devices share them, each has some.
+        return x_BND.unflatten(-1, (-1, self.head_width)).transpose(1, 2)
 
 
 def _attend(
@@ -259,6 +262,7 @@ class Transformer(nn.Module):
             raise ValueError(f"Transformer.norm_eps is {norm_eps}; it must be above 0")
         self.width = width
         self.checkpoint = checkpoint
+        self.loop: Loop | None = None
         self.input_norm = nn.LayerNorm(width, norm_eps) if input_norm else nn.Identity()
         self.blocks = nn.ModuleList(
             Block(
@@ -279,6 +283,8 @@ class Transformer(nn.Module):
         """Returns [B, N, D], normalised. `mask_BNN` broadcasts over the batch."""
         recompute = self.checkpoint and torch.is_grad_enabled()
         entered_BND = x_BND = self.input_norm(x_BND)
+        if self.loop is not None and x_BND.device.type == "xla":
+            return self.norm(self.loop(self.blocks, x_BND, mask_BNN, recompute))
         for block in self.blocks:
             if recompute:
                 x_BND = recomputed(block, x_BND, mask_BNN, entered_BND)
@@ -315,6 +321,24 @@ def keep_no_activations(module: nn.Module) -> None:
     """Switches activation checkpointing on, if this is a transformer; for `Module.apply`."""
     if isinstance(module, Transformer):
         module.checkpoint = True
+
+
+def in_loops(module: nn.Module) -> None:
+    """Has a stack run as a loop on XLA (scanning.py), if this is a transformer of several blocks.
+
+    Raises:
+      ValueError: its blocks differ in more than the values of their parameters.
+    """
+    if not isinstance(module, Transformer) or len(module.blocks) < 2:
+        return
+    kinds = {(str(block), cast(Block, block).drop_path.rate) for block in module.blocks}
+    if len(kinds) > 1:
+        raise ValueError(
+            "Mirasol.scan_layers: a loop runs blocks that are alike, and those of a transformer of "
+            f"width {module.width} differ: by a gate (gated_blocks), or by drop_path, which rises "
+            "from block to block; leave these out, or set scan_layers to False"
+        )
+    module.loop = Loop()
 
 
 def initialise(module: nn.Module) -> None:

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mirasol.provenance import code
+from mirasol.whole_file import whole_file
 
 if TYPE_CHECKING:
     from mirasol.config import Spec
@@ -96,8 +97,6 @@ def record(
 
 def append(path: Path, entry: Mapping[str, Any], patch: code.Patch | None = None) -> None:
     """Adds a record to the file, and beside it what of the code is not committed."""
-    from mirasol.evaluation.predictions import whole_file  # Imports torch.
-
     if patch:
         (path.parent / patch.name).write_bytes(patch.content)
     with whole_file(path) as file:

@@ -11,20 +11,31 @@ import abc
 import contextlib
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar
 
 import torch
 
 from mirasol.batch import Batch
+from mirasol.runtime.mesh import AXES
 from mirasol.spelling import nearest
 
 Precision = Literal["float32", "bfloat16"]
 PRECISIONS: dict[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
+Total = Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]
+"""Adds scalars up, by name."""
+Agreed = Callable[[int], int]
+"""Returns the largest of the numbers that the processes of a run give."""
+
+Fetch = Callable[[Mapping[str, torch.Tensor]], dict[str, torch.Tensor]]
+"""Returns copies on the host, by name."""
+
 Inputs = ParamSpec("Inputs")
 Output = TypeVar("Output")
 Model = TypeVar("Model", bound=torch.nn.Module)
 State = TypeVar("State")
+Value = TypeVar("Value")
 
 
 class Runtime(abc.ABC):
@@ -34,6 +45,7 @@ class Runtime(abc.ABC):
 
         runtime = open_runtime("auto")
         model = runtime.place(model)
+        runtime.lay_out(moments of the optimizer)
         step = runtime.compile(step)              # once
         for seed, batch in ...:
             runtime.seed(seed)                    # so no random state needs a checkpoint
@@ -52,25 +64,101 @@ class Runtime(abc.ABC):
     def device(self) -> torch.device:
         """The device that holds parameters, optimizer state and batches."""
 
+    @property
+    def mesh(self) -> dict[str, int]:
+        """How many devices each axis of the mesh has; see mesh.py."""
+        return dict.fromkeys(AXES, 1)
+
+    @property
+    def share(self) -> tuple[int, int]:
+        """Which part of every batch this process reads: (0, 1) is all of it, (1, 4) the second."""
+        return 0, 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes logs and results, for all processes of the run."""
+        return True
+
+    @property
+    def fetch(self) -> Fetch | None:
+        """Copies tensors to the host, where `tensor.cpu()` would not do; None where it does."""
+        return None
+
+    @property
+    def total(self) -> Total | None:
+        """Adds scalars up over the processes that read other parts of a batch.
+
+        None where this process reads all of it. See `training.step.train_step`.
+        """
+        return None
+
+    @property
+    def agreed(self) -> Agreed | None:
+        """The largest of the numbers that the processes of the run give; None: there is but one."""
+        return None
+
+    def largest(self, scalar: torch.Tensor) -> torch.Tensor:
+        """Returns the largest of the scalars on the device that the processes of the run give.
+
+        They must all call it, in the same place of a step.
+        """
+        return scalar
+
+    def decided(self, decide: Callable[[], Value]) -> Value:
+        """Returns what the process that leads decides, in all processes of the run.
+
+        They must all call it. Where the decision fails, it fails in all.
+        """
+        return decide()
+
+    def gathered(self, value: Value) -> list[Value]:
+        """Returns what each process of the run gives, in their order. They must all call it."""
+        return [value]
+
+    def whole(self, model: torch.nn.Module) -> AbstractContextManager:
+        """Returns a context in which answering takes no other process to take part.
+
+        Where processes have pieces of the model each then has all of it. They must all enter and
+        leave it, and train outside of it alone.
+        """
+        return contextlib.nullcontext()
+
     @abc.abstractmethod
     def place(self, model: Model) -> Model:
-        """Moves the model to the device, in place, and returns it.
+        """Moves the model to its device or devices, in place, and returns it.
 
         Build it on the CPU under `torch.manual_seed`, so that every runtime starts alike; place
         it before the optimizer is built, which holds on to the parameters.
         """
+
+    def lay_out(self, state: Mapping[str, Any]) -> None:
+        """Has tensors that are made of parameters lie as these do: moments, a running mean.
+
+        Call it when they are made, before the first step. By default they do so anyway.
+
+        Args:
+          state: by the name of the parameter, a tensor or nested dicts of tensors.
+        """
+        return
 
     @abc.abstractmethod
     def transfer(self, batch: Batch) -> Batch:
         """Returns the batch on the device; the copy may still be under way."""
 
     @abc.abstractmethod
-    def compile(self, function: Callable[Inputs, Output]) -> Callable[Inputs, Output]:
+    def compile(
+        self, function: Callable[Inputs, Output], shapes: int = 1
+    ) -> Callable[Inputs, Output]:
         """Returns the function compiled; its results may still be under way when it returns.
 
         The function must do the same work for every call: fixed shapes, no reading of tensor
         values (`.item()`, `if tensor`), and whatever changes from call to call (a learning rate,
         a position) as a tensor, not a number. Call `compile` once per function, not per step.
+
+        Args:
+          function: of batches and tensors.
+          shapes: how many different shapes its inputs may have. Where something is compiled, one
+            more is a ValueError that names the tensor (signatures.py).
         """
 
     @abc.abstractmethod
@@ -115,6 +203,21 @@ class Runtime(abc.ABC):
     @abc.abstractmethod
     def compiled_graphs(self) -> int:
         """Returns how many graphs this process has compiled so far; 0 where nothing compiles."""
+
+    @abc.abstractmethod
+    def trace(self, folder: Path) -> AbstractContextManager[None]:
+        """Writes a trace of what the block does into a folder; see runtime/tracing.py."""
+
+    @abc.abstractmethod
+    def peak_memory(self) -> int | None:
+        """Returns the most bytes of the device that were in use so far; None where not known."""
+
+    @abc.abstractmethod
+    def peak_flops(self) -> float | None:
+        """Returns the operations a second that the device can do; None where not known.
+
+        In the run's precision; see runtime/peaks.py.
+        """
 
     @abc.abstractmethod
     def describe(self) -> str:

@@ -6,64 +6,40 @@ Measured on two cores, a step of a 4-layer transformer: eager 0.34-0.40 s, Induc
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any
+from pathlib import Path
 
 import torch
 
 from mirasol.batch import Batch
-from mirasol.runtime.base import (
-    Inputs,
-    Model,
-    Output,
-    Runtime,
-    State,
-    autocast,
-    map_tensors,
-    precision_dtype,
-)
+from mirasol.runtime.base import Inputs, Output, State, map_tensors
+from mirasol.runtime.sharding import WHOLE, Sharding
+from mirasol.runtime.torch_runtime import TorchRuntime
+from mirasol.runtime.tracing import torch_trace
 
 
-class CpuRuntime(Runtime):
-    """Eager steps on the CPU."""
+class CpuRuntime(TorchRuntime):
+    """Eager steps on the CPU; in several processes, which talk by gloo, the rehearsal of GPUs."""
 
-    def __init__(self, precision: str = "float32"):
-        self._dtype = precision_dtype(precision)
+    def __init__(self, precision: str = "float32", sharding: Sharding = WHOLE):
+        super().__init__(torch.device("cpu"), precision, sharding)
 
     @property
     def name(self) -> str:
         """See Runtime."""
         return "cpu"
 
-    @property
-    def device(self) -> torch.device:
-        """See Runtime."""
-        return torch.device("cpu")
-
-    def place(self, model: Model) -> Model:
-        """See Runtime."""
-        return model.to(self.device)
-
     def transfer(self, batch: Batch) -> Batch:
         """See Runtime."""
         return batch.to(self.device)
 
-    def compile(self, function: Callable[Inputs, Output]) -> Callable[Inputs, Output]:
+    def compile(
+        self, function: Callable[Inputs, Output], shapes: int = 1
+    ) -> Callable[Inputs, Output]:
         """Returns the function itself."""
         return function
-
-    def seed(self, seed: int) -> None:
-        """See Runtime."""
-        torch.manual_seed(seed)
-
-    def autocast(self) -> AbstractContextManager:
-        """See Runtime."""
-        return autocast(self.device, self._dtype)
-
-    def optimizer_options(self) -> dict[str, Any]:
-        """See Runtime."""
-        return {"fused": True}
 
     def end_step(self) -> None:
         """Nothing is left to start."""
@@ -76,14 +52,21 @@ class CpuRuntime(Runtime):
         """See Runtime."""
         return map_tensors(lambda tensor: tensor.detach().clone(), state)
 
-    def settle(self, state: Any) -> None:
-        """Nothing to do: tensors do not share memory here."""
-
     def compiled_graphs(self) -> int:
         """See Runtime."""
         return 0
 
+    def trace(self, folder: Path) -> AbstractContextManager[None]:
+        """See Runtime."""
+        return torch_trace(folder, ["CPU"])
+
+    def peak_memory(self) -> int:
+        """Returns the most that the process had resident: it has more than tensors."""
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+    def peak_flops(self) -> None:
+        """Not known."""
+
     def describe(self) -> str:
         """See Runtime."""
-        dtype = str(self._dtype).removeprefix("torch.")
-        return f"cpu: eager, {dtype}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+        return self._told("eager", f"{torch.get_num_threads()} threads")

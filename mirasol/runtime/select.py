@@ -9,13 +9,16 @@ from mirasol.spelling import hint, nearest
 
 if TYPE_CHECKING:
     from mirasol.runtime.base import Runtime
+    from mirasol.runtime.sharding import Sharding
 
 RUNTIMES = ("auto", "cpu", "cuda", "xla")
 # What people call them by their device.
 _DEVICES = {"gpu": "cuda", "tpu": "xla"}
 
 
-def open_runtime(name: str, precision: str = "float32") -> Runtime:
+def open_runtime(
+    name: str, precision: str = "float32", sharding: Sharding | None = None
+) -> Runtime:
     """Opens the named runtime.
 
     Open it before the process's first `backward()`, which fixes the devices that autograd knows,
@@ -25,14 +28,16 @@ def open_runtime(name: str, precision: str = "float32") -> Runtime:
       name: one of RUNTIMES; "auto" is "xla" where a TPU is (PJRT_DEVICE=TPU says so), else
         "cuda" where torch sees a GPU, else "cpu".
       precision: of the matrix products under `Runtime.autocast`, "float32" or "bfloat16".
+      sharding: how a run lies on several devices; None: the default of `Sharding`.
 
     Raises:
-      ValueError: an unknown name or precision, or a runtime that is not available here.
+      ValueError: an unknown name or precision, a runtime that is not available here, or a mesh that
+        the devices here do not make.
     """
     if name not in RUNTIMES:
         meant = hint(_DEVICES[name]) if name in _DEVICES else nearest(name, RUNTIMES)
         raise ValueError(f"no runtime {name!r} (--runtime takes {', '.join(RUNTIMES)}){meant}")
-    return _open(_best_here() if name == "auto" else name, precision)
+    return _open(_best_here() if name == "auto" else name, precision, sharding)
 
 
 def _best_here() -> str:
@@ -45,14 +50,15 @@ def _best_here() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _open(name: str, precision: str) -> Runtime:
+def _open(name: str, precision: str, sharding: Sharding | None) -> Runtime:
     from mirasol.runtime.cpu import CpuRuntime
     from mirasol.runtime.cuda import CudaRuntime
+    from mirasol.runtime.sharding import WHOLE
     from mirasol.runtime.xla import XlaRuntime
 
-    openers: dict[str, Callable[[str], Runtime]] = {
+    openers: dict[str, Callable[[str, Sharding], Runtime]] = {
         "cpu": CpuRuntime,
         "cuda": CudaRuntime,
         "xla": XlaRuntime,
     }
-    return openers[name](precision)
+    return openers[name](precision, WHOLE if sharding is None else sharding)

@@ -18,25 +18,35 @@ from typing import Any
 
 import torch
 
+from mirasol.runtime import xla_cuda
 from mirasol.spelling import nearest
 
-PJRT_DEVICES = ("CPU", "TPU")
+PJRT_DEVICES = ("CPU", "TPU", "CUDA")
 
-# PCI vendor and device ids of TPU v2/v3, v4, v5e, v6e and v5p. Google's network cards share the
-# vendor, so the vendor alone does not tell a TPU.
+# PCI vendor, and device ids with their versions. Google's network cards share the vendor, so the
+# vendor alone does not tell a TPU.
 GOOGLE_VENDOR = "0x1ae0"
-TPU_DEVICES = {"0x0027", "0x005e", "0x0063", "0x006f", "0x0062"}
+TPU_DEVICES = {
+    "0x0027": "v2 or v3",
+    "0x005e": "v4",
+    "0x0063": "v5e",
+    "0x006f": "v6e",
+    "0x0062": "v5p",
+}
 
 
 def tpu_is_here() -> bool:
     """Tells whether XLA would compute on a TPU, without importing torch_xla."""
     if "PJRT_DEVICE" in os.environ:
         return os.environ["PJRT_DEVICE"] == "TPU"
+    return bool(tpu_version())
+
+
+def tpu_version() -> str:
+    """Returns the version of this machine's TPU, such as "v5e"; "" where there is none."""
     cards = Path("/sys/bus/pci/devices").glob("*")
-    return any(
-        _pci_id(card, "vendor") == GOOGLE_VENDOR and _pci_id(card, "device") in TPU_DEVICES
-        for card in cards
-    )
+    ids = (_pci_id(card, "device") for card in cards if _pci_id(card, "vendor") == GOOGLE_VENDOR)
+    return next((TPU_DEVICES[each] for each in ids if each in TPU_DEVICES), "")
 
 
 def _pci_id(card: Path, name: str) -> str:
@@ -51,7 +61,7 @@ def import_torch_xla() -> Any:
 
     Raises:
       ValueError: it is missing or does not load, TensorFlow came first, or PJRT_DEVICE names a
-        kind of device that it does not drive.
+        kind of device that it does not drive, or CUDA, and plugin or driver are missing.
     """
     if "torch_xla" not in sys.modules and "tensorflow" in sys.modules:
         raise ValueError(
@@ -67,9 +77,12 @@ def import_torch_xla() -> Any:
     kind = os.environ.setdefault("PJRT_DEVICE", "TPU" if tpu_is_here() else "CPU")
     if kind not in PJRT_DEVICES:
         raise ValueError(
-            f"runtime 'xla' takes {' or '.join(PJRT_DEVICES)} in the environment variable "
+            f"runtime 'xla' takes {', '.join(PJRT_DEVICES)} in the environment variable "
             f"PJRT_DEVICE, not {kind!r}{nearest(kind, PJRT_DEVICES)}"
         )
+    if kind == "CPU":
+        _give_devices_threads()
+    cuda = xla_cuda.plugin_file() if kind == "CUDA" else None
     try:
         with _import_side_effects_undone():
             import torch_xla
@@ -78,7 +91,20 @@ def import_torch_xla() -> Any:
             f"runtime 'xla' cannot load torch_xla with torch {torch.__version__} ({error}): "
             "torch_xla 2.9 loads with torch 2.9 alone; pip install 'mirasol[xla]'"
         ) from error
+    if cuda is not None:
+        xla_cuda.register(cuda)
     return torch_xla
+
+
+def _give_devices_threads() -> None:
+    """Sets XLA's threads on the CPU to enough for all its devices to wait in.
+
+    They wait for each other in the threads of one pool, by default as many as there are cores: on
+    two, four devices in two collectives at once filled it, and XLA ended the process after 10 s.
+    """
+    devices = os.environ.get("CPU_NUM_DEVICES", "1")
+    if devices.isdigit() and int(devices) > 1:
+        os.environ.setdefault("NPROC", str(max(os.cpu_count() or 1, 8 * int(devices))))
 
 
 @contextlib.contextmanager

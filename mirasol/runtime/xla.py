@@ -1,31 +1,51 @@
-"""XLA through torch_xla: a TPU, or the CPU as the rehearsal of one (PJRT_DEVICE=CPU)."""
+"""XLA through torch_xla: TPUs, or the CPU as the rehearsal of them.
+
+PJRT_DEVICE=CPU                     one device
+PJRT_DEVICE=CPU CPU_NUM_DEVICES=4   four, as on a TPU host
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
 from mirasol.batch import Batch
-from mirasol.runtime.base import Inputs, Model, Output, Runtime, State, autocast, precision_dtype
-from mirasol.runtime.torch_xla_import import import_torch_xla
+from mirasol.runtime.base import (
+    Fetch,
+    Inputs,
+    Model,
+    Output,
+    Runtime,
+    State,
+    autocast,
+    precision_dtype,
+)
+from mirasol.runtime.peaks import peak_flops
+from mirasol.runtime.sharding import WHOLE, Sharding
+from mirasol.runtime.signatures import checked
+from mirasol.runtime.torch_xla_import import import_torch_xla, tpu_version
+from mirasol.runtime.tracing import xla_trace
+from mirasol.runtime.xla_devices import open_devices
 
 
 class XlaRuntime(Runtime):
-    """Compiled steps on one XLA device.
+    """Compiled steps on all XLA devices that there are; several by SPMD (xla_devices.py).
 
     Raises:
-      ValueError: torch_xla is missing or does not load, TensorFlow came first, or PJRT_DEVICE
-        names a kind of device that torch_xla does not drive.
+      ValueError: torch_xla is missing or does not load, TensorFlow came first, PJRT_DEVICE names a
+        kind of device that torch_xla does not drive, or the devices do not make the mesh.
     """
 
-    def __init__(self, precision: str = "float32"):
+    def __init__(self, precision: str = "float32", sharding: Sharding = WHOLE):
         self._dtype = precision_dtype(precision)
         self._xla = import_torch_xla()
+        self._devices = open_devices(self._xla, sharding)
         self._device = self._xla.device()
 
     @property
@@ -38,6 +58,26 @@ class XlaRuntime(Runtime):
         """See Runtime."""
         return self._device
 
+    @property
+    def mesh(self) -> dict[str, int]:
+        """See Runtime."""
+        return self._devices.sizes
+
+    @property
+    def share(self) -> tuple[int, int]:
+        """See Runtime."""
+        return self._devices.share
+
+    @property
+    def leads(self) -> bool:
+        """See Runtime."""
+        return self._xla.runtime.process_index() == 0
+
+    @property
+    def fetch(self) -> Fetch:
+        """See Runtime: all in one transfer, and put together where they lie in pieces."""
+        return lambda tensors: self.to_host(dict(tensors))
+
     def place(self, model: Model) -> Model:
         """See Runtime. Tied parameters stay tied, which `model.to` alone does not see to."""
         owners = _owners_of_shared_parameters(model)
@@ -45,18 +85,28 @@ class XlaRuntime(Runtime):
         for (first, first_name), *others in owners:
             for module, name in others:
                 module._parameters[name] = first._parameters[first_name]
+        self.lay_out(dict(model.named_parameters()))
         return model
+
+    def lay_out(self, state: Mapping[str, Any]) -> None:
+        """See Runtime."""
+        for name, made in state.items():
+            for tensor in torch.utils._pytree.tree_leaves(made):
+                self._devices.lay_out(name, tensor)
+        self._xla.sync()
 
     def transfer(self, batch: Batch) -> Batch:
         """See Runtime."""
-        return batch.to(self._device)
+        return self._devices.send(batch)
 
-    def compile(self, function: Callable[Inputs, Output]) -> Callable[Inputs, Output]:
+    def compile(
+        self, function: Callable[Inputs, Output], shapes: int = 1
+    ) -> Callable[Inputs, Output]:
         """Returns the function compiled as one graph; a second graph in one call is an error.
 
         The function is traced at every call, and compiled when the trace is new.
         """
-        return self._xla.compile(function, full_graph=True)
+        return checked(self._xla.compile(function, full_graph=True), shapes)
 
     def seed(self, seed: int) -> None:
         """See Runtime; torch.manual_seed alone does not reach XLA's generator."""
@@ -89,7 +139,7 @@ class XlaRuntime(Runtime):
         places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)]
         # Only XLA tensors may be in the list; each comes back as a fresh tensor.
         on_device = [i for i in places if leaves[i].device.type == "xla"]
-        copies = self._xla._XLAC._xla_get_cpu_tensors([leaves[i].detach() for i in on_device])
+        copies = self._devices.fetch([leaves[i].detach() for i in on_device])
         fetched = dict(zip(on_device, copies, strict=True))
         for i in places:
             leaves[i] = fetched[i] if i in fetched else leaves[i].detach().clone()
@@ -115,12 +165,30 @@ class XlaRuntime(Runtime):
         """Returns how many graphs torch_xla has compiled in this process."""
         return self._xla._XLAC._xla_counter_value("UncachedCompile") or 0
 
+    def trace(self, folder: Path) -> AbstractContextManager[None]:
+        """See Runtime."""
+        return xla_trace(folder)
+
+    def peak_memory(self) -> int | None:
+        """Returns what the device says; the CPU says nothing."""
+        if os.environ["PJRT_DEVICE"] != "TPU":
+            return None
+        from torch_xla.core import xla_model
+
+        info: dict[str, Any] = dict(xla_model.get_memory_info(self._device))
+        return info.get("peak_bytes_used")
+
+    def peak_flops(self) -> float | None:
+        """Returns that of bfloat16, with which a TPU multiplies float32, too, in several passes."""
+        known = self._dtype == torch.bfloat16 and os.environ["PJRT_DEVICE"] == "TPU"
+        return peak_flops(f"TPU {tpu_version()}") if known else None
+
     def describe(self) -> str:
         """See Runtime."""
         dtype = str(self._dtype).removeprefix("torch.")
         return (
-            f"xla: {os.environ['PJRT_DEVICE']}, {dtype}, torch {torch.__version__}, "
-            f"torch_xla {self._xla.__version__}"
+            f"xla: {os.environ['PJRT_DEVICE']}, {self._devices.describe()}, {dtype}, "
+            f"torch {torch.__version__}, torch_xla {self._xla.__version__}"
         )
 
 

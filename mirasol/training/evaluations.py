@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from mirasol.training.best import Best
 from mirasol.training.run_state import RunState
 from mirasol.training.stopping import Stop
-from mirasol.training.writers import MetricsWriter
+from mirasol.training.writers import Metrics
 
 Scores = dict[str, dict[str, float]]
 
@@ -34,7 +34,7 @@ class Evaluations:
         tasks: Sequence[str],
         split: str,
         evaluate: Callable[[str], dict[str, float]],
-        writer: MetricsWriter,
+        writer: Metrics,
         run: RunState,
         best: Best | None,
         stop: Stop,

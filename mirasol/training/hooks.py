@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import abc
+import math
 import time
 from collections.abc import Callable, Mapping
 
 import torch
 
 from mirasol.progress import progress_bar
+from mirasol.training.guard import DETAILS, SKIPPED
 from mirasol.training.run_state import Fetch, Sums
-from mirasol.training.writers import MetricsWriter
+from mirasol.training.speed import Measures, only_the_rate, told
+from mirasol.training.writers import Metrics
 
 
 class Hook(abc.ABC):
@@ -62,9 +65,11 @@ class Log(Hook):
       rate: learning rate of a step, for the log.
       fetch: brings a dict of device scalars to the host in one transfer.
       graphs: counts what has been compiled so far; 0 where nothing compiles.
+      measures: (step, examples a second) -> what else is told of the speed; see speed.py.
       writer: of the run.
       broken: counts the media files that could not be decoded since the run began.
       sums: of the interval that a resumed run is in; empty by default.
+      before: called before anything is written of a step.
     """
 
     def __init__(
@@ -76,21 +81,23 @@ class Log(Hook):
         rate: Callable[[int], float],
         fetch: Fetch,
         graphs: Callable[[], int],
-        writer: MetricsWriter,
+        writer: Metrics,
+        measures: Measures = only_the_rate,
         broken: Callable[[], int] = lambda: 0,
         sums: Sums | None = None,
+        before: Callable[[], None] = lambda: None,
     ):
         self.interval, self.last_step = interval, last_step
         self.rate, self.writer = rate, writer
-        self.fetch, self.graphs, self.broken = fetch, graphs, broken
-        self.sums = sums or Sums()
+        self.fetch, self.graphs, self.measures, self.broken = fetch, graphs, measures, broken
+        self.sums, self.before = sums or Sums(), before
         self.clips = 0
         self.since_s = time.monotonic()
         self.bar = progress_bar(total=last_step, title="train", unit="step", done=first_step)
 
     def after_step(self, step: int, clips: int, values: Mapping[str, torch.Tensor]) -> None:
         """Adds up, and writes when the interval ends."""
-        self.sums.add(values)
+        self.sums.add({name: value for name, value in values.items() if name not in DETAILS})
         self.clips += clips
         self.bar.update()
         if is_due(step, self.interval, self.last_step):
@@ -105,21 +112,25 @@ class Log(Hook):
         self.bar.close()
 
     def _write(self, step: int) -> None:
+        self.before()
         totals = self.fetch(self.sums.totals)
-        means = {name: total / self.sums.steps for name, total in totals.items()}
-        extra = {"learning_rate": self.rate(step - 1), "broken_media": self.broken()}
-        self.writer.write(step, "train", means | extra)
+        skipped = totals.pop(SKIPPED, 0.0)
+        steps = self.sums.steps - skipped  # Those that were skipped have added 0.
+        means = {name: total / steps if steps else math.nan for name, total in totals.items()}
+        broken = self.broken()  # Once: processes tell one another.
+        extra = {"learning_rate": self.rate(step - 1), "broken_media": broken}
+        self.writer.write(step, "train", means | {SKIPPED: int(skipped)} | extra)
         self.sums.clear()
-        self._write_speed(step, means["loss"])
+        self._write_speed(step, means["loss"], broken)
         self.restart_clock()
 
-    def _write_speed(self, step: int, loss: float) -> None:
+    def _write_speed(self, step: int, loss: float, broken: int) -> None:
         """Tells what depends on clock and process, apart from what a resumed run repeats."""
         examples_per_s = self.clips / (time.monotonic() - self.since_s)
-        self.writer.write_speed(
-            step, {"examples_per_s": examples_per_s, "compiled_graphs": self.graphs()}
-        )
-        line = f"loss {loss:.4f}, {examples_per_s:.0f} examples/s"
-        if self.broken():
-            line += f", {self.broken()} broken media files"
+        measures = self.measures(step, examples_per_s)
+        basic = {"examples_per_s": examples_per_s, "compiled_graphs": self.graphs()}
+        self.writer.write_speed(step, basic | measures)
+        line = f"loss {loss:.4f}, {examples_per_s:.0f} examples/s{told(measures)}"
+        if broken:
+            line += f", {broken} broken media files"
         self.bar.set_postfix_str(line, refresh=False)

@@ -10,6 +10,8 @@ from torch import nn
 
 from mirasol.batch import Batch
 from mirasol.runtime.base import Runtime
+from mirasol.training.averaging import Average
+from mirasol.training.guard import Judge
 from mirasol.training.hooks import Hook
 from mirasol.training.optimizers import Optimizer
 from mirasol.training.run_state import RunState
@@ -27,6 +29,8 @@ def train(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     recipe: Optimizer,
+    judge: Judge,
+    average: Average,
     batches: Iterator[Batch],
     runtime: Runtime,
     hooks: Sequence[Hook],
@@ -35,6 +39,8 @@ def train(
     last_step: int,
     seed: int,
     clip_norm: float,
+    microbatches: int = 1,
+    shapes: int = 1,
 ) -> None:
     """Trains from where `run` is to `last_step`.
 
@@ -45,6 +51,8 @@ def train(
       model: placed by the runtime.
       optimizer: built by `recipe` on the model.
       recipe: sets the learning rate of each step.
+      judge: decides whether the update of a step is made.
+      average: follows the parameters.
       batches: the first one is that of the first step; on the host.
       runtime: where the step runs.
       hooks: called after every step, in order; closed at the end in any case.
@@ -53,18 +61,33 @@ def train(
       last_step: steps in all.
       seed: of the run.
       clip_norm: largest norm of the gradients.
+      microbatches: parts that a step is computed in.
+      shapes: how many different ones the batches have.
     """
 
-    @runtime.compile
     def step_function(batch: Batch) -> dict[str, torch.Tensor]:
-        return train_step(model, optimizer, batch, clip_norm, runtime.autocast)
+        return train_step(
+            model,
+            optimizer,
+            batch,
+            clip_norm,
+            runtime.autocast,
+            microbatches=microbatches,
+            total=runtime.total,
+            judge=judge,
+            average=average,
+        )
+
+    compiled_step = runtime.compile(step_function, shapes)
 
     def move(step: int, batch: Batch) -> dict[str, torch.Tensor]:
         batch = runtime.transfer(batch)
         model.train()
         runtime.seed(step_seed(seed, step))
         recipe.set_rate(optimizer, step)
-        values = step_function(batch)
+        judge.set_step(step + 1)
+        average.set_step(step + 1)
+        values = compiled_step(batch)
         runtime.end_step()
         return values
 
@@ -80,4 +103,4 @@ def train(
                 values = move(step, batch)
             run.step = step + 1
             for hook in hooks:
-                hook.after_step(run.step, len(batch.question_BQ), values)
+                hook.after_step(run.step, len(batch.question_BQ) * runtime.share[1], values)

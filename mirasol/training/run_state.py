@@ -53,6 +53,14 @@ class RunState:
     best_value: float | None = None
     broken_media: set[str] = dataclasses.field(default_factory=set)
 
+    def rewind(self, step: int) -> None:
+        """Goes back to a step since the last line of the log; nothing has moved or counted since.
+
+        The sums need no change: the values of steps that were undone are 0.
+        """
+        self.sums.steps -= self.step - step
+        self.step = step
+
     def values(self, fetch: Fetch) -> dict[str, Any]:
         """Returns all of it as JSON values, to be saved beside the tensors.
 

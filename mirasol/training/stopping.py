@@ -15,11 +15,10 @@ import select
 import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import TypeVar
 
-Item = TypeVar("Item")
+from mirasol.launched import launch
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 # Some senders give one signal twice: GNU timeout to the process, and then to its group.
@@ -64,11 +63,31 @@ class Stop:
         self._breaks_off = True
         self._patient = False
         self._at_stake = False
+        self._agreed: Callable[[int], int] | None = None
+
+    @contextlib.contextmanager
+    def together(self, agreed: Callable[[int], int] | None) -> Iterator[None]:
+        """Has several processes stop at the same `check`, to which all must come, in the block.
+
+        A signal to one of them is one to all. It breaks nothing off but what is expendable: a
+        process that left the others in the middle of their talk would have them wait in vain.
+
+        Args:
+          agreed: returns the largest of the numbers that the processes give; None: there is but
+            this one, and nothing changes.
+        """
+        before, self._agreed = self._agreed, agreed
+        try:
+            yield
+        finally:
+            self._agreed = before
 
     def check(self) -> None:
-        """Raises Stopped if a signal has come."""
-        if self._number is not None:
-            raise Stopped(self._number)
+        """Raises Stopped if a signal has come, to this process or to one that it stops with."""
+        if self._agreed is None:
+            self._check_own()
+        elif number := self._agreed(self._number or 0):
+            raise Stopped(number)
 
     @contextlib.contextmanager
     def finishing(self) -> Iterator[None]:
@@ -85,27 +104,21 @@ class Stop:
         """Lets a signal break off the block, by Stopped; also one that has come before.
 
         So ends any error that the block has after a signal: workers that got the signal, too, are
-        gone.
+        gone. Processes that stop together break nothing off.
 
         Args:
           patiently: whether the block first gets PATIENCE_S to come to its end.
         """
-        before = self._breaks_off, self._patient
-        self._breaks_off, self._patient = True, patiently
+        if self._agreed is None:
+            with self._breaking_off(patiently):
+                yield
+            return
         try:
-            self.check()
             yield
         except Exception:
-            self.check()
+            if self._number is not None:
+                self.check()
             raise
-        finally:
-            self._breaks_off, self._patient = before
-
-    def each(self, items: Iterable[Item]) -> Iterator[Item]:
-        """Yields the items until a signal comes, which is then raised."""
-        for item in items:
-            self.check()
-            yield item
 
     @contextlib.contextmanager
     def expendable(self) -> Iterator[None]:
@@ -115,16 +128,33 @@ class Stop:
         """
         before, self._at_stake = self._at_stake, False
         try:
-            with self.interruptible():
+            with self._breaking_off():
                 yield
         finally:
             self._at_stake = before
+
+    @contextlib.contextmanager
+    def _breaking_off(self, patiently: bool = False) -> Iterator[None]:
+        before = self._breaks_off, self._patient
+        self._breaks_off, self._patient = True, patiently
+        try:
+            self._check_own()
+            yield
+        except Exception:
+            self._check_own()
+            raise
+        finally:
+            self._breaks_off, self._patient = before
+
+    def _check_own(self) -> None:
+        if self._number is not None:
+            raise Stopped(self._number)
 
     def _take(self, number: int, frame: FrameType | None) -> None:
         """Handles a signal, in the main thread, between two steps of the interpreter."""
         self._number = self._number or number
         if self._breaks_off and not self._patient:
-            self.check()
+            self._check_own()
 
 
 _held: list[Stop] = []  # Signals are the process's, so at most one Stop hears them.
@@ -163,7 +193,7 @@ def _watched(stop: Stop) -> Iterator[None]:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    thread = threading.Thread(target=_watch, args=(reader, stop), daemon=True, name="signals")
+    thread = threading.Thread(target=_Watch(reader, stop).run, daemon=True, name="signals")
     thread.start()
     try:
         yield
@@ -174,39 +204,58 @@ def _watched(stop: Stop) -> Iterator[None]:
         os.close(reader)
 
 
-def _watch(reader: int, stop: Stop) -> None:
+class _Watch:
     """Ends the process at a second signal, or if it does not end by itself with nothing to lose.
 
     The interpreter writes the number of each signal into the pipe as it comes, whatever the main
     thread is doing. An end at once does no harm: what is being written is complete, or absent.
+
+    Args:
+      reader: the end of the pipe that is read.
+      stop: of the block that is watched.
     """
-    first_s: float | None = None
-    patient_since_s = 0.0
-    nudged = False  # By a signal of this thread's own, which is not the second.
-    while True:
-        ready = select.select([reader], [], [], None if first_s is None else SAME_SIGNAL_S)[0]
-        read = os.read(reader, 64) if ready else None
-        if read == b"":
-            return  # The block has ended.
-        came = [number for number in read or b"" if number in SIGNALS]
-        now_s = time.monotonic()
-        if came and first_s is None:
-            first_s = patient_since_s = now_s
-            _tell_of_first(came[0], stop)
-        elif came and first_s is not None and now_s - first_s >= SAME_SIGNAL_S and not nudged:
+
+    def __init__(self, reader: int, stop: Stop):
+        self._reader, self._stop = reader, stop
+        self._first_s: float | None = None  # When the first signal came.
+        self._unwinding_since_s = 0.0  # Since when there is nothing to lose any more.
+        self._nudged = False  # By a signal of this thread's own, which is not the second.
+
+    def run(self) -> None:
+        """Watches until the block has ended."""
+        while (came := self._next()) is not None:
+            now_s = time.monotonic()
+            if self._first_s is not None:
+                self._hurry(came, now_s, now_s - self._first_s)
+            elif came:
+                self._first_s = self._unwinding_since_s = now_s
+                _tell_of_first(came[0], self._stop)
+
+    def _next(self) -> list[int] | None:
+        """Returns the signals that came, after the first one at times none; None: it has ended."""
+        wait_s = None if self._first_s is None else SAME_SIGNAL_S
+        if not select.select([self._reader], [], [], wait_s)[0]:
+            return []
+        read = os.read(self._reader, 64)
+        return [number for number in read if number in SIGNALS] if read else None
+
+    def _hurry(self, came: list[int], now_s: float, since_first_s: float) -> None:
+        """Breaks off what has waited long enough, and ends what does not end."""
+        stop = self._stop
+        if came and since_first_s >= SAME_SIGNAL_S and not self._nudged:
             _end(came[0], "ended by a second signal")
-        nudged = False
-        if stop._patient and first_s is not None and now_s - first_s >= PATIENCE_S:
-            nudged, stop._patient = True, False
+        self._nudged = stop._patient and since_first_s >= PATIENCE_S
+        if self._nudged:
+            stop._patient = False
             signal.pthread_kill(threading.main_thread().ident or 0, stop._number or signal.SIGTERM)
         if stop._at_stake:
-            patient_since_s = now_s
-        if first_s is not None and now_s - patient_since_s >= UNWINDING_S:
+            self._unwinding_since_s = now_s
+        if now_s - self._unwinding_since_s >= UNWINDING_S:
             _end(stop._number or signal.SIGTERM, "ended")
 
 
 def _tell_of_first(number: int, stop: Stop) -> None:
-    if stop._at_stake:
+    if stop._at_stake and launch().leads:
         name = signal.Signals(number).name
         _write(f"{name}: saving what is trained, then stopping; a second signal ends at once")
 

@@ -1,20 +1,60 @@
-"""Where numbers go: `metrics.jsonl` and `speed.jsonl` for programs, TensorBoard for people."""
+"""Where numbers go: `metrics.jsonl` and `speed.jsonl` for programs, curves for people."""
 
 from __future__ import annotations
 
+import abc
+import contextlib
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from mirasol.training.curves import Curves, TensorBoard
 
 METRICS = "metrics.jsonl"
 SPEED = "speed.jsonl"
 
 
-class MetricsWriter:
-    """Appends to two files of JSON lines and to TensorBoard's event files, without TensorFlow.
+class Metrics(abc.ABC):
+    """Takes the numbers of a run."""
+
+    @abc.abstractmethod
+    def write(self, step: int, split: str, values: Mapping[str, float], task: str = "") -> None:
+        """Takes what the experiment gave at a step."""
+
+    @abc.abstractmethod
+    def write_speed(self, step: int, values: Mapping[str, float]) -> None:
+        """Takes what depends on the clock and the process."""
+
+    @abc.abstractmethod
+    def sync(self) -> None:
+        """Brings what was taken to the disk."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Takes no more."""
+
+
+class NoMetrics(Metrics):
+    """Drops them: another process of the run writes the same ones."""
+
+    def write(self, step: int, split: str, values: Mapping[str, float], task: str = "") -> None:
+        """Does nothing."""
+
+    def write_speed(self, step: int, values: Mapping[str, float]) -> None:
+        """Does nothing."""
+
+    def sync(self) -> None:
+        """Does nothing."""
+
+    def close(self) -> None:
+        """Does nothing."""
+
+
+class MetricsWriter(Metrics):
+    """Appends to two files of JSON lines, to TensorBoard's event files and to other curves.
 
     `metrics.jsonl` holds what the experiment gives, and nothing that depends on the clock or the
     process, so that a resumed run leaves the same file as an unbroken one. One object a line:
@@ -24,17 +64,14 @@ class MetricsWriter:
     Args:
       workdir: of the run; the events go to `logs/`.
       step: steps already done; later lines are dropped.
+      curves: besides TensorBoard's; closed with the writer.
     """
 
-    def __init__(self, workdir: Path, step: int):
+    def __init__(self, workdir: Path, step: int, curves: Sequence[Curves] = ()):
         self.path, self.speed_path = workdir / METRICS, workdir / SPEED
         for path in (self.path, self.speed_path):
             _drop_lines_after(path, step)
-        # Not at the top: a GPU image that only trains and times models may lack it.
-        from tensorboardX import SummaryWriter
-
-        # purge_step makes TensorBoard forget the killed run's points, too.
-        self.events = SummaryWriter(str(workdir / "logs"), purge_step=step + 1)
+        self.curves = [TensorBoard(workdir, step), *curves]
 
     def write(self, step: int, split: str, values: Mapping[str, float], task: str = "") -> None:
         """Writes one line and one point a value."""
@@ -59,12 +96,15 @@ class MetricsWriter:
                     os.fsync(file.fileno())
 
     def close(self) -> None:
-        """Flushes the event files."""
-        self.events.close()
+        """Closes the curves, each whatever becomes of the others."""
+        with contextlib.ExitStack() as stack:
+            for each in self.curves:
+                stack.callback(each.close)
 
     def _draw(self, step: int, values: Mapping[str, float], *folders: str) -> None:
-        for name, value in values.items():
-            self.events.add_scalar("/".join([*filter(None, folders), name]), value, step)
+        points = {"/".join([*filter(None, folders), name]): value for name, value in values.items()}
+        for each in self.curves:
+            each.add(step, points)
 
 
 def recorded_scores(workdir: Path, step: int, split: str) -> dict[str, dict[str, float]]:

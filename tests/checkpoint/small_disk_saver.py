@@ -73,7 +73,7 @@ def trial(manager: CheckpointManager, step: int, elements: int) -> dict:
         error = ""
     except ValueError as refusal:
         error = str(refusal)
-    return {"error": error, "left": sorted(path.name for path in manager.directory.iterdir())}
+    return {"error": error, "left": sorted(path.name for path in manager.place.path.iterdir())}
 
 
 def main(folder: Path) -> None:

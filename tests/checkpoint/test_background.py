@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mirasol.checkpoint import manager as manager_module
+from mirasol.checkpoint import saver
 from mirasol.checkpoint.background import Background
 from mirasol.checkpoint.host_copy import HostCopy
 from mirasol.checkpoint.manager import CheckpointManager
@@ -52,11 +52,11 @@ def test_the_next_save_waits_for_the_last(manager: CheckpointManager):
 def test_an_error_surfaces_once(manager: CheckpointManager, monkeypatch, surface: str):
     manager.save(1, {"w": torch.ones(2)})
 
-    def disk_full(tensors, writer):
+    def disk_full(tensors, writer, group):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(manager_module, "save_tensors", disk_full)
+        patch.setattr(saver, "save_tensors", disk_full)
         manager.save_async(2, {"w": torch.ones(2)})
         under_way = manager._background._under_way
         assert under_way is not None and under_way.exception(timeout=10) is not None

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.distributed import checkpoint as dcp
 
 from mirasol.checkpoint.arrays import ArrayFolder, host_view
 from mirasol.checkpoint.direct import Direct, fits, read_all
@@ -44,6 +45,22 @@ def test_a_whole_restore_opens_no_array(folder, monkeypatch):
     monkeypatch.setattr(ArrayFolder, "open", lambda *_: pytest.fail("not read directly"))
     back = {name: torch.zeros_like(tensor) for name, tensor in STATE.items()}
     load_tensors(back, TensorStoreReader(folder))
+    assert all(torch.equal(back[name], STATE[name]) for name in STATE)
+
+
+def test_alone_only_what_is_no_whole_array_is_planned(folder, monkeypatch):
+    planned = []
+    load = dcp.load
+
+    def watch(tensors, **options):
+        planned.extend(tensors)
+        load(tensors, **options)
+
+    monkeypatch.setattr(dcp, "load", watch)
+    back = {name: torch.zeros_like(tensor) for name, tensor in STATE.items()}
+    back["half"] = torch.zeros(50, 40, dtype=torch.bfloat16).T  # Not as it lies in the file.
+    load_tensors(back, TensorStoreReader(folder))
+    assert planned == ["half"]
     assert all(torch.equal(back[name], STATE[name]) for name in STATE)
 
 

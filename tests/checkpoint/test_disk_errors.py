@@ -36,8 +36,8 @@ def refused(manager: CheckpointManager, state: dict) -> str:
     """Returns the error of a save; checks that it left no trace, in the folder or in the state."""
     with pytest.raises(CheckpointError) as caught:
         manager.save(2, state)
-    if manager.directory.exists():
-        assert [path.name for path in manager.directory.iterdir()] == ["step_00000001"]
+    if manager.place.path.exists():
+        assert [path.name for path in manager.place.path.iterdir()] == ["step_00000001"]
         assert torch.equal(manager.read(1)["model.w3"], torch.full((30_000,), 3.0))
     assert all(torch.equal(state["model"][f"w{i}"], torch.full((30_000,), i)) for i in range(8))
     return str(caught.value)
@@ -61,7 +61,7 @@ def test_a_limit_on_files_is_told_and_the_state_can_be_saved_later(
 ):
     state = make_state()
     told = refused(manager, state)
-    assert f"cannot save {manager.directory / 'step_00000002'}: File too large" in told
+    assert f"cannot save {manager.place.path / 'step_00000002'}: File too large" in told
     assert "It needs 960,000 bytes, " in told
     assert told.endswith("raise the limit on the size of a file (ulimit -f)")
     resource.setrlimit(resource.RLIMIT_FSIZE, resource.getrlimit(resource.RLIMIT_FSIZE)[1:] * 2)
@@ -70,10 +70,10 @@ def test_a_limit_on_files_is_told_and_the_state_can_be_saved_later(
 
 def test_a_folder_in_which_one_may_not_write(manager: CheckpointManager):
     state = make_state()
-    manager.directory.chmod(0o555)
+    manager.place.path.chmod(0o555)
     with as_a_plain_user():
         told = refused(manager, state)
-    manager.directory.chmod(0o755)
+    manager.place.path.chmod(0o755)
     assert "cannot save" in told
     assert "Permission denied" in told
     assert "write there (chown, chmod, a bucket's roles), or choose another --workdir" in told
@@ -82,7 +82,7 @@ def test_a_folder_in_which_one_may_not_write(manager: CheckpointManager):
 
 def test_checkpoints_that_one_may_not_read_do_not_pass_for_none(manager: CheckpointManager):
     """A run that took them for none would begin anew."""
-    (manager.directory / "step_00000001" / "manifest.json").chmod(0)
+    (manager.place.path / "step_00000001" / "manifest.json").chmod(0)
     with as_a_plain_user(), pytest.raises(PermissionError, match="may not read the checkpoint"):
         manager.latest_step()
 
@@ -90,7 +90,7 @@ def test_checkpoints_that_one_may_not_read_do_not_pass_for_none(manager: Checkpo
 def test_an_old_checkpoint_that_cannot_be_removed_is_kept(public_folder: Path):
     manager = CheckpointManager(public_folder / "checkpoints", keep=1)
     manager.save(1, make_state())
-    manager.directory.chmod(0o1777)  # As /tmp is: anyone writes, and removes only their own.
+    manager.place.path.chmod(0o1777)  # As /tmp is: anyone writes, and removes only their own.
     with as_a_plain_user():
         manager.save(2, make_state())
         assert manager.steps() == ([1, 2] if (public_folder.owner() == "root") else [2])
@@ -133,7 +133,7 @@ def test_a_folder_that_vanishes_in_mid_save(
     hooks = {"before": vanish_and_write, "after": write_and_vanish}
     monkeypatch.setattr(TensorStoreWriter, "write_data", hooks[when])
     told = refused(manager, state)
-    assert f"cannot save {manager.directory / 'step_00000002'}: " in told
+    assert f"cannot save {manager.place.path / 'step_00000002'}: " in told
     assert "something else moved, removed or unmounted it" in told
     monkeypatch.undo()
     require_saved(manager, state)
@@ -173,7 +173,7 @@ def test_a_full_and_a_read_only_disk(public_folder: Path):
 def test_too_little_space_is_told_before_anything_is_written(
     manager: CheckpointManager, monkeypatch: pytest.MonkeyPatch
 ):
-    usage = shutil.disk_usage(manager.directory)
+    usage = shutil.disk_usage(manager.place.path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
     monkeypatch.setattr(TensorStoreWriter, "write_data", lambda *_: pytest.fail("wrote"))
     told = refused(manager, make_state())
@@ -185,7 +185,7 @@ def test_too_little_space_is_told_before_anything_is_written(
 def test_a_file_system_that_does_not_know_its_size_is_trusted(
     manager: CheckpointManager, monkeypatch: pytest.MonkeyPatch
 ):
-    usage = shutil.disk_usage(manager.directory)._replace(total=0, free=0)
+    usage = shutil.disk_usage(manager.place.path)._replace(total=0, free=0)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     require_saved(manager, make_state())
 

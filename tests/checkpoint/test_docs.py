@@ -22,24 +22,30 @@ def test_plain_tensorstore_opens_a_checkpoint(tmp_path: Path, capsys: pytest.Cap
     assert text.startswith('model.weight dtype("bfloat16") (2, 2) [[1.5 -2]')
 
 
-def test_the_page_saves_and_restores(tmp_path: Path):
+def a_training(workdir: Path) -> dict:
+    """Returns the names that the page takes for granted."""
     model = torch.nn.Linear(2, 1)
-    names = {
+    return {
         "CheckpointManager": CheckpointManager,
         "training_state": training_state,
         "model_state": model_state,
-        "workdir": tmp_path,
+        "workdir": workdir,
         "model": model,
         "optimizer": torch.optim.AdamW(model.parameters()),
         "step": 500,
     }
+
+
+def test_the_page_saves_and_restores(tmp_path: Path):
+    names = a_training(tmp_path)
     exec(SAVING + PART, names)
     assert names["values"] == {"step": 500}
     assert (tmp_path / "checkpoints" / "step_00000500").is_dir()
 
 
 def test_the_page_writes_to_a_store_and_reads_from_it(tmp_path: Path):
-    tensors = {"w": torch.ones(3)}
-    exec(BUCKET.replace("s3://bucket", f"file://{tmp_path}"), {"tensors": tensors})
-    (folder,) = tmp_path.glob("demo/checkpoints/*")
+    names = a_training(tmp_path)
+    exec(BUCKET.replace("s3://bucket", f"file://{tmp_path}"), names)
+    assert names["report"].step == 500
+    (folder,) = (path for path in tmp_path.glob("demo/checkpoints/*") if "." not in path.name)
     assert (folder / "manifest.json").is_file()

@@ -98,6 +98,22 @@ def test_discard_removes_what_was_written_and_nothing_that_is_complete(url: str)
     assert files_of(url) == []
 
 
+def test_objects_of_others_are_named_and_stay(url: str):
+    data = url.rpartition("/")[0]
+    place(data).write("train/clips.tar", b"all that we have")
+    place(f"{data}/step_00000007").write("arrays/left", b"by an attempt")
+    with pytest.raises(
+        CheckpointError, match=r"no checkpoint wrote: step.*left, train/clips\.tar;"
+    ):
+        save(data)
+    assert place(data).files() == ["step_00000007/arrays/left", "train/clips.tar"]
+    # Beside a checkpoint, and within one that goes, they stay as well.
+    save(url)
+    place(url).write("notes.txt", b"the best one")
+    place(url).remove()
+    assert place(data).files() == ["step_00000007/notes.txt", "train/clips.tar"]
+
+
 def test_damage_is_found(url: str):
     save(url)
     for path in files_of(url):

@@ -22,7 +22,7 @@ def test_what_may_go(keep, keep_every, protected, gone):
 
 
 def test_a_number_below_1_is_refused():
-    with pytest.raises(ValueError, match="keep is 0; it must be at least 1"):
+    with pytest.raises(ValueError, match=r"Retention\.keep is 0; it must be a whole number"):
         Retention(0)
     with pytest.raises(ValueError, match=r"Retention\.keep_every is 0; it must be a whole number"):
         Retention(1, 0)

@@ -59,6 +59,7 @@ print("sound")
 """
 
 
+@pytest.mark.slow  # Unmarked is test_layouts.py, in which they lie on four devices.
 @pytest.mark.skipif(importlib.util.find_spec("torch_xla") is None, reason="needs torch_xla")
 def test_xla_tensors_are_saved_and_restored_through_the_host(tmp_path: Path):
     # A process of its own: torch_xla cannot share one with TensorFlow.

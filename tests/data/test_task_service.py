@@ -123,7 +123,7 @@ def test_a_forgotten_service_is_quiet_and_ends_with_the_program(tmp_path):
     assert refused.startswith("no task or mixture 'none' (the nearest of ")
 
 
-@pytest.mark.parametrize("when", ["importing", "at_work"])
+@pytest.mark.parametrize("when", [pytest.param("importing", marks=pytest.mark.slow), "at_work"])
 def test_killing_the_program_leaves_no_process_behind(tmp_path, when):
     script = tmp_path / "killed.py"
     script.write_text(KILLED)

@@ -14,6 +14,7 @@ from mirasol import config
 from mirasol.__main__ import main
 from mirasol.batch import empty_batch
 from mirasol.description import text
+from mirasol.description.machines import MACHINES
 from mirasol.description.report import Question, describe
 
 TINY = ["runs/av_shapes.gin"]
@@ -26,7 +27,7 @@ def spec():
 
 @pytest.fixture(scope="module")
 def described(spec):
-    return describe(spec, Question(devices=4, steps_per_second=0.5))
+    return describe(spec, Question(devices=4, machine=MACHINES["v5p"], steps_per_second=0.5))
 
 
 def parts(described, what):
@@ -79,18 +80,30 @@ def test_the_largest_stage_decides_the_memory(described):
     assert described["total"]["activation_bytes"] == max(peaks)
 
 
-def test_a_device_has_its_share(described, spec):
+def test_a_device_has_its_share(described):
     mesh, whole = described["mesh"], described["memory"]
     assert (mesh["devices"], mesh["examples"]) == (4, 4)
     for name in ("parameters", "gradients", "optimizer"):
-        assert 0 <= mesh["bytes"][name] - whole[name] / 4 < 1
+        assert 1 <= mesh["bytes"][name] / (whole[name] / 4) < 1.02  # Some biases are whole.
     assert mesh["bytes"]["activations"] == pytest.approx(whole["activations"] / 4, rel=0.05)
     assert 0 < mesh["bytes"]["gathered"] < whole["parameters"]
     assert mesh["total_bytes"] == sum(mesh["bytes"].values())
+    # All is gathered once or twice, and gradients are scattered once.
+    assert 2 < mesh["sent_bytes"]["fsdp"] / (0.75 * whole["parameters"]) < 3
+    assert mesh["sent_bytes"]["data"] == mesh["sent_bytes"]["tensor"] == 0
+    ways = [described["total"][f"{way}_flops"] for way in ("forward", "backward")]
+    assert mesh["operations"] == 4 * sum(ways)
+
+
+def test_times_are_those_of_the_kind(described):
+    mesh = described["mesh"]
+    assert mesh["machine"]["arithmetic_s"] == mesh["operations"] / 459e12
+    assert mesh["machine"]["messages_s"]["fsdp"] == mesh["sent_bytes"]["fsdp"] / 600e9
+    assert "of 95.0 GB of a TPU v5p" in text.render(described)
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(spec):
-    with pytest.raises(ValueError, match=r"batch of 16 .* --gin.BATCH_SIZE=18"):
+    with pytest.raises(ValueError, match=r"batch of 16 examples .* multiple of 3 \(BATCH_SIZE\)"):
         describe(spec, Question(devices=3))
 
 
@@ -133,7 +146,7 @@ def test_the_text_is_made_of_the_data(described):
     shown = text.render(described)
     assert "    trainer: Trainer\n" in shown
     assert "  *   keep = 3, not 2\n" in shown
-    assert "One of 4 devices, 4 clips a step" in shown
+    assert "One of 4 devices, 4 clips a step (data 1 x fsdp 4 x tensor 1)" in shown
     assert "2100 left: 1:10:00" in shown
     changed = copy.deepcopy(described)
     changed["total"]["parameters"] = 123_456_789

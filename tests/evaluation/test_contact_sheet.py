@@ -34,6 +34,10 @@ def prediction(media, kind, text="red", answer="red"):
     return Prediction(reference(media), question, text)
 
 
+def type_of(each):
+    return each.question.type
+
+
 def answer(correct, given="red"):
     return SheetAnswer("sight", "what colour is it?", "red", given, correct)
 
@@ -129,13 +133,15 @@ def test_the_sheet_of_an_evaluation_shows_its_first_clips(tmp_path, monkeypatch)
 
 def test_questions_shown_are_of_as_many_types_as_there_are():
     kinds = ["sight", "sight", "sight", "hearing", "order"]
-    chosen = varied([prediction("a", kind) for kind in kinds], 4, turn=0)
+    chosen = varied([prediction("a", kind) for kind in kinds], 4, turn=0, kind=type_of)
     assert [each.question.type for each in chosen] == ["sight", "hearing", "order", "sight"]
 
 
 def test_each_row_of_a_sheet_begins_with_another_question():
     asked = [prediction("a", "sight", answer=text) for text in ("red", "ring", "left")]
-    chosen = [[each.question.answer for each in varied(asked, 2, turn)] for turn in range(4)]
+    chosen = [
+        [each.question.answer for each in varied(asked, 2, turn, type_of)] for turn in range(4)
+    ]
     assert chosen == [["red", "ring"], ["ring", "left"], ["left", "red"], ["red", "ring"]]
 
 

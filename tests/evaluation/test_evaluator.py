@@ -13,7 +13,7 @@ from mirasol.data.references import ClipReference, Question
 from mirasol.data.vocabulary import ByteVocabulary
 from mirasol.evaluation.evaluator import evaluate
 from mirasol.evaluation.metrics import exact_match_by_type
-from mirasol.evaluation.predictions import Observer, Writer
+from mirasol.evaluation.predictions import Observer, Writer, clips_to_come
 
 SHAPE = ExampleShape(
     chunks=2,
@@ -205,3 +205,11 @@ def test_an_old_result_outlives_a_run_that_fails(tmp_path):
     with pytest.raises(RuntimeError, match="went away"):
         run(tmp_path, batches=broken())
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("known", "most", "total"),
+    [(9, None, 9), (9, 4, 4), (3, 4, 3), (None, 4, None), (None, None, None)],
+)
+def test_a_bar_has_a_total_only_where_it_is_known(known, most, total):
+    assert clips_to_come(known, most) == total

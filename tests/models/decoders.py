@@ -10,12 +10,11 @@ from mirasol.models.decoder import TextDecoder
 B, Q, P, R = 2, 3, 4, 5
 
 
-def build_decoder(vocab_size=7, seed=0):
+def build_decoder(vocab_size=7, seed=0, **changes):
     """Weights of order 1 make the answers differ between questions, and end at any place."""
     torch.manual_seed(seed)
-    decoder = TextDecoder(
-        vocab_size=vocab_size, width=20, layers=2, heads=2, context_width=12, tied=False
-    )
+    sizes = {"vocab_size": vocab_size, "width": 20, "layers": 2, "heads": 2, "context_width": 12}
+    decoder = TextDecoder(**sizes | {"tied": False} | changes)
     with torch.no_grad():
         for parameter in decoder.parameters():
             if parameter.dim() == 2:

@@ -29,8 +29,17 @@ def test_responses_side_by_side_as_drawn():
     assert up_to_end(torch.tensor([5, 0, 1, 6, 1])).tolist() == [True, False, True, False, False]
 
 
-def test_steps_with_a_cache_give_the_logits_of_a_whole_pass():
-    decoder = build_decoder()
+LIKE_GPT2 = {
+    "activation": "gelu_tanh",
+    "embedding_scale": 1.0,
+    "max_positions": P + R,
+    "causal_prompt": True,
+}
+
+
+@pytest.mark.parametrize("changes", [{}, LIKE_GPT2], ids=["as it is", "like GPT-2"])
+def test_steps_with_a_cache_give_the_logits_of_a_whole_pass(changes):
+    decoder = build_decoder(**changes)
     memory, prompt_BQP = ask(decoder)
     answer_BQR = torch.randint(2, 7, (B, Q, R), generator=torch.Generator().manual_seed(2))
     cache = decoder.prefill(memory, prompt_BQP, R)

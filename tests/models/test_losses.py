@@ -123,3 +123,16 @@ def test_unless_told_all_losses_count_alike():
 def test_presets_hold_the_weights_of_the_paper(preset, weights):
     experiment = config.load(["runs/av_shapes_tiny.gin", f"presets/{preset}.gin"]).build()
     assert dataclasses.astuple(experiment.build_model("meta").loss_weights) == weights
+
+
+def test_label_smoothing_spreads_probability_over_all_tokens():
+    logits_BQRV = torch.randn(2, 3, 4, 5)
+    answer_BQR = torch.randint(1, 5, (2, 3, 4))
+    question_BQ = torch.tensor([[True, True, False], [True, False, True]])
+    logp = logits_BQRV.log_softmax(-1)[question_BQ]
+    wanted = torch.nn.functional.one_hot(answer_BQR, 5).float()[question_BQ] * 0.8 + 0.2 / 5
+    smooth = text_loss(logits_BQRV, answer_BQR, question_BQ, 0.2)
+    torch.testing.assert_close(smooth, -(wanted * logp).sum(-1).mean())
+    plain = text_loss(logits_BQRV, answer_BQR, question_BQ)
+    assert torch.equal(plain, text_loss(logits_BQRV, answer_BQR, question_BQ, 0.0))
+    assert plain != smooth

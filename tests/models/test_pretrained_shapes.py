@@ -8,25 +8,16 @@ from torch import nn
 from torch.nn import functional
 
 from mirasol.models.activations import ACTIVATIONS, nonlinearity
-from mirasol.models.decoder import TextDecoder
 from mirasol.models.encoders import AudioEncoder, VideoEncoder
 from mirasol.models.patches import PatchGrid
 from mirasol.models.positions import grid_centres
 from mirasol.models.text_layout import prefix_mask
 from mirasol.models.transformer import Block, Transformer
+from tests.models.decoders import B, P, Q, ask, build_decoder
 
 
 def grid(**changes):
     return PatchGrid((11, 8), (4, 3), 1, 12, **{"stride": (3, 2)} | changes)
-
-
-def decoder(**changes):
-    sizes = {"vocab_size": 30, "width": 12, "layers": 2, "heads": 2, "context_width": 6}
-    return TextDecoder(**sizes | changes).eval()
-
-
-def a_memory(part):
-    return part.remember(torch.randn(2, 3, 6), torch.ones(2, 3, dtype=torch.bool))
 
 
 def test_overlapping_patches_are_those_of_a_convolution():
@@ -63,8 +54,9 @@ def test_learned_positions_start_as_the_fixed_ones():
     [
         ({"stride": (0, 1)}, r"stride \(0, 1\) of patches of \(4, 3\)"),
         ({"stride": (1,)}, r"a whole number above 0 for each"),
-        ({"patch": (12, 3)}, r"no patch of \(12, 3\) fits an input of \(11, 8\)"),
-        ({"class_tokens": -1}, "class_tokens is -1; it must be 0 or more"),
+        ({"patch": (12, 3)}, r"^PatchGrid: no patch of \(12, 3\) fits an input of \(11, 8\)"),
+        ({"patch": (12, 3), "owner": "AudioEncoder"}, r"^AudioEncoder: no patch"),
+        ({"class_tokens": -1}, r"^PatchGrid\.class_tokens is -1; it must be 0 or more"),
     ],
 )
 def test_a_grid_that_cannot_be(changes, message):
@@ -165,32 +157,19 @@ def test_a_causal_prompt():
 
 
 @torch.no_grad()
-def test_a_decoder_like_gpt2_writes_as_it_is_trained():
-    part = decoder(activation="gelu_tanh", embedding_scale=1.0, max_positions=9, causal_prompt=True)
-    memory = a_memory(part)
-    prompt_BQP = torch.tensor([[[5, 6, 7, 0]], [[8, 9, 0, 0]]])
-    answer_BQR = torch.tensor([[[3, 4, 5]], [[6, 7, 8]]])
-    expected = part(memory, prompt_BQP, answer_BQR)[:, 0]
-    cache = part.prefill(memory, prompt_BQP, 3)
-    for number, token in enumerate((torch.zeros(2, dtype=torch.int64), *answer_BQR[:, 0].T[:2])):
-        found, cache = part.step(memory, cache, token)
-        assert torch.allclose(found, expected[:, number], atol=1e-5)
-    assert part.positions.table.weight.shape == (9, 12)
-
-
-@torch.no_grad()
 def test_what_is_longer_than_the_table_of_positions_is_refused():
-    part = decoder(max_positions=5)
-    memory, prompt_BQP = a_memory(part), torch.full((2, 1, 4), 5)
-    part(memory, prompt_BQP, torch.full((2, 1, 1), 5))
+    part = build_decoder(max_positions=P + 1)
+    assert part.positions.table.weight.shape == (P + 1, part.width)
+    memory, prompt_BQP = ask(part)
+    part(memory, prompt_BQP, torch.full((B, Q, 1), 5))
     message = "prompt and answer have 6 slots, TextDecoder.max_positions is 5; raise it, or lower"
     with pytest.raises(ValueError, match=message):
-        part(memory, prompt_BQP, torch.full((2, 1, 2), 5))
+        part(memory, prompt_BQP, torch.full((B, Q, 2), 5))
     with pytest.raises(ValueError, match=message):
         part.prefill(memory, prompt_BQP, 2)
 
 
 def test_the_scale_of_embeddings():
-    usual, plain = decoder(), decoder(embedding_scale=1.0)
-    assert (usual.embedding_scale, plain.embedding_scale) == (12**0.5, 1.0)
+    usual, plain = build_decoder(), build_decoder(embedding_scale=1.0)
+    assert (usual.embedding_scale, plain.embedding_scale) == (usual.width**0.5, 1.0)
     assert set(usual.state_dict()) == set(plain.state_dict())

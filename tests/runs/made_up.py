@@ -67,8 +67,11 @@ def made_up_batch(shape, batch_size: int, number: int) -> Batch:
 
 
 class MadeUpTraining:
-    def __init__(self, *, converter, batch_size: int, first_batch: int, **rest):
+    def __init__(
+        self, *, converter, batch_size: int, first_batch: int, host: int, hosts: int, **rest
+    ):
         self.shape, self.batch_size, self.number = converter.shape, batch_size, first_batch
+        self.mine = slice(host * batch_size // hosts, (host + 1) * batch_size // hosts)
         self.account = Account()
 
     def __next__(self) -> Batch:
@@ -76,19 +79,23 @@ class MadeUpTraining:
         self.number += 1
         if self.number > 7:  # A file that turns out to be broken, and stays so.
             self.account.files["broken.mp4"] = "it is made up"
-        return made_up_batch(self.shape, self.batch_size, self.number)
+        batch = made_up_batch(self.shape, self.batch_size, self.number)
+        return batch.map(lambda tensor: tensor[self.mine])
 
     def close(self) -> None:
         pass
 
 
 class MadeUpEvaluation:
-    def __init__(self, task, split, converter, batch_size, max_clips, workers, **rest):
+    def __init__(
+        self, task, split, converter, batch_size, max_clips, workers, *, host, hosts, **rest
+    ):
         self.converter, self.batch_size = converter, batch_size
+        self.mine = range(host, CLIPS // batch_size, hosts)
         self.account = Account()
 
     def __iter__(self) -> Iterator[tuple[Batch, list[ClipReference]]]:
-        for number in range(CLIPS // self.batch_size):
+        for number in self.mine:
             batch = made_up_batch(self.converter.shape, self.batch_size, -1 - number)
             yield batch, [self._clip(answers_QR) for answers_QR in batch.answer_BQR]
 

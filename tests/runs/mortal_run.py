@@ -49,11 +49,11 @@ PHASES = {
     ],
     "compiling": [
         ("mirasol.training.loop", "train_step"),
-        ("torch.nn.utils", "clip_grad_norm_"),
+        ("mirasol.training.step", "clip_gradients"),
     ],
     "training": [
         ("tests.runs.made_up", "made_up_batch"),
-        ("torch.nn.utils", "clip_grad_norm_"),
+        ("mirasol.training.step", "clip_gradients"),
         ("mirasol.training.writers", "MetricsWriter.write"),
     ],
     "evaluating": [

@@ -6,9 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 
-from mirasol.checkpoint.manager import CheckpointManager
+from tests.runs.alike import require_alike
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = "tests.runs.mortal_run"
@@ -31,16 +30,7 @@ def lives_of(root: Path, kills: int, stops: int, steps: int) -> list[dict]:
 
 def check_same_end(root: Path) -> None:
     """Checks that the mortal run left what the unbroken one did, bit for bit."""
-    names = ("unbroken", "mortal")
-    files = [(root / name / "metrics.jsonl").read_bytes() for name in names]
-    assert files[0] == files[1]
-    want, got = (CheckpointManager(root / name / "checkpoints").read() for name in names)
-    assert got.keys() == want.keys()
-    for name, value in want.items():
-        if isinstance(value, torch.Tensor):
-            assert torch.equal(got[name], value), name
-        else:
-            assert got[name] == value, name
+    require_alike(root / "unbroken", root / "mortal")
     speed = (root / "mortal" / "speed.jsonl").read_text().splitlines()
     steps = [json.loads(line)["step"] for line in speed]
     assert steps == sorted(set(steps))

@@ -6,10 +6,10 @@ import signal
 import time
 
 import pytest
-import torch
 
 from mirasol.checkpoint.manager import CheckpointManager
 from tests.runs import command
+from tests.runs.alike import require_alike
 from tests.runs.conftest import TINY
 
 
@@ -39,16 +39,7 @@ def test_kill_and_the_same_command_give_the_same_parameters_bit_for_bit(unbroken
 
     again = command.run(*arguments, data=unbroken.data, cwd=tmp_path)
     assert again.returncode == 0, again.stderr
-    want = CheckpointManager(unbroken.workdir / "checkpoints").read()
-    got = CheckpointManager(workdir / "checkpoints").read()
-    assert got.keys() == want.keys()
-    for name, value in want.items():
-        if isinstance(value, torch.Tensor):
-            assert torch.equal(got[name], value), name
-        else:
-            assert got[name] == value, name
-    metrics = "metrics.jsonl"
-    assert (workdir / metrics).read_bytes() == (unbroken.workdir / metrics).read_bytes()
+    require_alike(unbroken.workdir, workdir)
 
 
 @pytest.mark.slow

@@ -1,8 +1,13 @@
-"""One gin file on two runtimes: the same losses, and a number of graphs that stops growing."""
+"""One gin file on two runtimes: the same losses, and a number of graphs that stops growing.
+
+Whole runs by the command; a few steps of a smaller model are in tests/runtime/test_xla.py.
+"""
 
 import pytest
 
 from tests.runs import command
+
+pytestmark = pytest.mark.slow
 
 
 def train_lines(finished):

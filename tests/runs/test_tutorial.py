@@ -64,6 +64,7 @@ def test_the_page_has_its_files_and_every_command_it_speaks_of():
     assert "".join(shown for _, shown in COMMANDS).count("did you mean") == 3
 
 
+@pytest.mark.slow
 def test_every_command_prints_what_the_page_shows(folder):
     done = subprocess.run(
         [sys.executable, "-m", "typed_commands", json.dumps([line for line, _ in COMMANDS])],

@@ -4,11 +4,12 @@ import importlib.util
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import pytest
 import torch
 
-from mirasol.runtime import xla
+from mirasol.runtime import xla, xla_cuda
 from mirasol.runtime.select import RUNTIMES, open_runtime
 
 
@@ -39,7 +40,7 @@ def test_auto_is_the_cpu_where_there_is_nothing_else(monkeypatch: pytest.MonkeyP
 def test_auto_is_xla_where_a_tpu_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PJRT_DEVICE", "TPU")
     opened = []
-    monkeypatch.setattr(xla, "XlaRuntime", lambda precision: opened.append(precision))
+    monkeypatch.setattr(xla, "XlaRuntime", lambda precision, sharding: opened.append(precision))
     open_runtime("auto", "bfloat16")
     assert opened == ["bfloat16"]
 
@@ -63,12 +64,44 @@ def test_xla_that_is_not_installed_is_refused(monkeypatch: pytest.MonkeyPatch) -
         open_runtime("xla")
 
 
-def test_an_unknown_pjrt_device_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def with_torch_xla(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch_xla can be found; nothing else that is looked for can."""
     monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
-    monkeypatch.setenv("PJRT_DEVICE", "CUDA")
-    with pytest.raises(ValueError, match=r"takes CPU or TPU in .* not 'CUDA'"):
+    spec = object()
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: spec if name == "torch_xla" else None
+    )
+
+
+@pytest.mark.usefixtures("with_torch_xla")
+def test_an_unknown_pjrt_device_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PJRT_DEVICE", "CUDAA")
+    with pytest.raises(ValueError, match=r"takes CPU, TPU, CUDA in .* not 'CUDAA'.*mean 'CUDA'"):
         open_runtime("xla")
+
+
+@pytest.mark.usefixtures("with_torch_xla")
+def test_xla_on_cuda_without_the_plugin_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PJRT_DEVICE", "CUDA")
+    with pytest.raises(
+        ValueError, match=r"pip install 'mirasol\[xla-cuda\]', or use --runtime=cuda"
+    ):
+        open_runtime("xla")
+
+
+def test_xla_on_cuda_without_a_driver_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    plugin = tmp_path / "xla_cuda_plugin.so"
+    plugin.touch()
+    found = types.SimpleNamespace(submodule_search_locations=[str(tmp_path)])
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: found)
+    monkeypatch.setattr(xla_cuda, "_DRIVER", "libof_no_driver.so.1")
+    with pytest.raises(ValueError, match=r"needs an NVIDIA driver.*use --runtime=cuda"):
+        xla_cuda.plugin_file()
+    monkeypatch.setattr(xla_cuda, "_DRIVER", None)  # The process itself, which always loads.
+    assert xla_cuda.plugin_file() == plugin
 
 
 def test_importing_runtimes_imports_no_torch_xla_and_names_not_even_torch() -> None:

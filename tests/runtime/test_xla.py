@@ -86,4 +86,4 @@ def test_autocast_multiplies_in_bfloat16(report: dict) -> None:
 def test_it_opens_late_and_on_the_cpu(report: dict) -> None:
     assert report["lazy"]
     assert report["name"] == "xla"
-    assert report["describe"].startswith("xla: CPU, float32, torch 2.9")
+    assert report["describe"].startswith("xla: CPU, 1 device, float32, torch 2.9")

@@ -4,5 +4,5 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-for folder in (HERE.parent / "data", HERE.parent / "data" / "benchmarks"):
+for folder in (HERE, HERE.parent / "data", HERE.parent / "data" / "benchmarks"):
     sys.path.insert(0, str(folder))

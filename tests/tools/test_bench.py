@@ -10,6 +10,7 @@ from pathlib import Path
 import bench
 import numpy as np
 import pytest
+from benchmarks import train
 from benchmarks.loader_clips import RATE_HZ, write_clips
 from benchmarks.loader_roads import decode_bare
 
@@ -50,6 +51,39 @@ def test_rate_is_that_of_the_step_over_that_of_the_best_product(tmp_path, capsys
     assert {"addmm", "all others"} <= {row.get("name") for row in rest}
 
 
+def test_train_tells_the_speed_of_whole_steps(capsys):
+    options = bench._parser().parse_args(
+        ["train", *TINY, "--runtime=cpu", "--batch_size=2", "--steps=1", "--repeats=2"]
+    )
+    row = train.measure_variant(options, "eager")
+    step_s = statistics.median(row["seconds"])
+    told = train.tell([row])
+    assert f"| {2 / step_s:.2f} | {row['flops'] / step_s / 1e9:,.0f} |" in told
+    assert f"| {row['flops'] / step_s / row['peak_flops']:.1%} |" in told
+    assert 0 < row["flops"] / step_s < row["peak_flops"]
+    assert row["peak_memory"] > 1e8
+    with pytest.raises(ValueError, match=r"'egaer' begins with none of .*did you mean 'eager'"):
+        train.measure_variant(options, "egaer")
+
+
+@pytest.mark.slow
+def test_train_needs_no_tensorflow(tmp_path, capsys):
+    flags = ["--runtime=cpu", "--steps=1", "--repeats=1", "--warm_up=1"]
+    (row,), printed = run(tmp_path, capsys, "train", *TINY, *flags)
+    assert row["without_tensorflow"]
+    assert "| compiled |" in printed
+
+
+@pytest.mark.slow
+def test_overlap_compares_steps_with_a_loader_and_without(tmp_path, capsys):
+    flags = ["--runtime=cpu", "--batch_size=2", "--steps=3", "--repeats=2", "--warm_up=1"]
+    (row,), printed = run(tmp_path, capsys, "overlap", *TINY, *flags)
+    ready_s, fed_s = (statistics.median(row["seconds"][name]) for name in ("ready", "fed"))
+    assert f"slows the step by {fed_s / ready_s - 1:.1%}" in printed
+    # No batch comes sooner than the loader has it, but for the few that lay ready.
+    assert min(row["seconds"]["fed"]) > row["loader_s"] * (row["steps"] - 2)
+
+
 def test_questions_compares_many_with_one(tmp_path, capsys):
     rows, printed = run(tmp_path, capsys, "questions", *TINY, "--repeats=3", "--questions=4")
     one, many = rows
@@ -59,6 +93,7 @@ def test_questions_compares_many_with_one(tmp_path, capsys):
     assert f"4 questions take {longer:.2f} times as long as one" in printed
 
 
+@pytest.mark.slow
 def test_frames_measures_each_point_and_draws_them(tmp_path, capsys):
     flags = ["--combiners", "token_turing", "--frames", "8", "32", "--repeats=1"]
     rows, printed = run(tmp_path, capsys, "frames", *TINY, *flags)
@@ -171,7 +206,15 @@ def test_ops_at_3b_reaches_what_the_paper_claims():
     assert flops["token_turing"] <= 0.82 * flops["transformer_chunk_alone"]
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "docs/benchmarks").glob("*.json")), ids=str)
+RECORDS = sorted(
+    path
+    for path in (ROOT / "docs/benchmarks").glob("*.json")
+    if path.stem
+    != "agreement"  # tools/agreement.py's; tests/runtime/test_agreement.py compares it.
+)
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=str)
 def test_the_page_shows_the_tables_of_the_rows_beside_it(path):
     record = json.loads(path.read_text())
     table = bench.BENCHMARKS[record["benchmark"]].tell(record["rows"])

@@ -74,6 +74,35 @@ def test_saved_by_time(run, manager, monkeypatch):
     assert manager.steps() == [2, 4]
 
 
+def test_several_processes_save_by_the_clock_of_the_first(run, manager, tmp_path, monkeypatch):
+    """Each looks at a clock of its own, of which the second runs ahead by far."""
+    now_s, decisions = [100.0], []
+    monkeypatch.setattr("mirasol.training.saving.time.monotonic", lambda: now_s[0])
+
+    def first(decide):
+        decisions.append(decide())
+        return decisions[-1]
+
+    def second(decide):
+        return decisions[-1]  # What it finds itself is not even asked.
+
+    other = RunState()
+    hooks = [
+        (saving(run, manager, interval_s=60.0, decided=first), run),
+        (
+            saving(other, CheckpointManager(tmp_path / "other"), interval_s=60.0, decided=second),
+            other,
+        ),
+    ]
+    clocks = {1: (110.0, 900.0), 2: (150.0, 901.0), 3: (165.0, 100.0), 4: (170.0, 999.0)}
+    for step, times in clocks.items():
+        for (hook, state), time_s in zip(hooks, times, strict=True):
+            now_s[0] = time_s
+            go(hook, state, step)
+    assert decisions == [False, False, True, False]
+    assert [hook.checkpoints.steps() for hook, _ in hooks] == [[3], [3]]
+
+
 def test_the_best_evaluation_is_saved_and_kept(run, manager):
     hook = saving(run, manager, interval=2)
     for step, score in enumerate([0.1, 0.5, 0.9, 0.2, 0.9, 0.3, 0.3, 0.3], start=1):
@@ -98,17 +127,86 @@ def test_a_metric_that_is_not_there_is_told_and_ends_nothing(run, caplog):
     assert "task 'a' has no metric 'acuracy'; did you mean 'accuracy'?" in caplog.text
 
 
-def test_a_failed_save_ends_the_run_at_the_next_step(run, manager):
-    def fail():
-        raise OSError(28, "No space left on device")
+class Disk:
+    """Refuses the next so many saves."""
 
-    hook = saving(run, manager, interval=2, before=fail)
+    def __init__(self, refusals=0):
+        self.refusals = refusals
+
+    def __call__(self):
+        self.refusals -= 1
+        if self.refusals >= 0:
+            raise OSError(28, "No space left on device")
+
+
+def test_a_failed_save_is_told_and_the_next_that_is_due_tries_again(run, manager, caplog):
+    disk = Disk(refusals=0)
+    hook = saving(run, manager, interval=2, before=disk)
+    go(hook, run, 1, 2)
+    disk.refusals = 2
+    for step in range(3, 8):
+        run.step = step
+        hook.after_step(step, 1, {})
+        if manager._background._under_way is not None:
+            manager._background._under_way.exception(timeout=10)
+    told = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert len(told) == 2
+    assert told[0].startswith("SAVE FAILED: the save of step 4 failed: ")
+    assert "No space left on device" in told[0]
+    assert f"In {manager.place.path} there is still that of step 2. Training goes on" in told[0]
+    assert told[1].startswith("SAVE FAILED (2 saves in a row): the save of step 6 failed: ")
+    go(hook, run, 8)
+    hook.finish()
+    assert (hook.saved, hook.failures) == (8, 0)
+    assert manager.steps() == [2, 8]
+
+
+def test_a_folder_that_is_in_the_way_ends_no_training(run, manager, caplog):
+    """What is refused before anything is copied is told in the same way."""
+    manager.place.path.write_text("")
+    hook = saving(run, manager, interval=1, last_step=2, pauses_s=(0.0,))
+    run.step = 1
+    hook.after_step(1, 1, {})
+    run.step = 2
+    hook.after_step(2, 1, {})
+    assert "a file stands where a folder is to be" in caplog.text
+    assert f"There is no checkpoint in {manager.place.path}" in caplog.text
+    manager.place.path.unlink()
+    hook.finish()
+    assert manager.steps() == [2]
+
+
+@pytest.mark.parametrize("refusals", [1, 3])
+def test_the_last_save_is_tried_again_with_the_state_in_memory(run, manager, caplog, refusals):
+    hook = saving(run, manager, interval=2, before=Disk(refusals), pauses_s=(0.01, 0.02, 0.03))
+    run.step = 3  # A signal came.
+    hook.finish()
+    assert manager.read(3)["w"].tolist() == [3.0, 3.0]
+    assert caplog.text.count("SAVE FAILED") == refusals
+    assert "Trying again in 0.01 s" in caplog.text
+
+
+def test_a_last_save_that_fails_every_time_is_an_error(run, manager):
+    disk = Disk()
+    hook = saving(run, manager, interval=2, before=disk, pauses_s=(0.0, 0.0))
+    go(hook, run, 1, 2)
+    disk.refusals = 10
+    run.step = 3
+    with pytest.raises(CheckpointError) as caught:
+        hook.finish()
+    assert disk.refusals == 10 - 3
+    assert "step 3 is not saved, 3 saves in a row failed: " in str(caught.value)
+    assert "No space left on device" in str(caught.value)
+    assert str(caught.value).endswith(f"In {manager.place.path} there is still that of step 2")
+    assert manager.read()["w"].tolist() == [2.0, 2.0]
+
+
+def test_a_fault_of_the_program_ends_the_run_at_the_next_step(run, manager):
+    hook = saving(run, manager, interval=2, before=lambda: {}["w"])
     run.step = 2
     hook.after_step(2, 1, {})
     manager._background._under_way.exception(timeout=10)
-    with pytest.raises(
-        CheckpointError, match=r"the save of step 2 failed: .*No space left on device"
-    ):
+    with pytest.raises(KeyError, match="w"):
         hook.after_step(3, 1, {})
 
 
@@ -193,7 +291,8 @@ def test_an_evaluation_that_was_broken_off_goes_on_with_the_next_task(run, write
 
     def evaluate(task):
         asked.append(task)
-        for batch in stop.each(range(3)):
+        for batch in range(3):
+            stop.check()
             if asked == ["a", "b"] and batch == 1:
                 stop._take(signal.SIGTERM, None)
         return {"accuracy": len(asked) / 10, "step": 5, "odd": math.nan}

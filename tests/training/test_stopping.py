@@ -154,14 +154,30 @@ def test_a_second_signal_ends_what_waits_patiently():
     assert "ended by a second signal" in error
 
 
-def test_items_come_until_a_signal_does():
-    stop, seen = Stop(), []
-    with pytest.raises(Stopped), stop.finishing():
-        for item in stop.each([1, 2, 3]):
-            seen.append(item)
-            if item == 2:
-                stop._take(signal.SIGTERM, None)
-    assert seen == [1, 2]
+def test_a_signal_to_another_process_stops_this_one_too():
+    stop, asked = Stop(), []
+
+    def agreed(number):
+        asked.append(number)
+        return signal.SIGTERM if len(asked) == 2 else number
+
+    with stop.finishing(), stop.together(agreed):
+        stop.check()
+        with pytest.raises(Stopped) as stopped:
+            stop.check()
+    assert (asked, stopped.value.code) == ([0, 0], 143)
+    stop.check()  # Alone again.
+
+
+def test_processes_that_stop_together_break_off_what_is_expendable_alone():
+    stop = Stop()
+    with stop.finishing(), stop.together(lambda number: number):
+        with stop.interruptible(patiently=True):
+            stop._take(signal.SIGTERM, None)
+        with pytest.raises(Stopped), stop.interruptible():
+            raise RuntimeError("a worker is gone")
+        with pytest.raises(Stopped), stop.expendable():
+            raise AssertionError("not here")
 
 
 def test_an_error_that_a_signal_brought_about_is_no_error():

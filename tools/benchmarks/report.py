@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
-from mirasol.evaluation.predictions import whole_file
 from mirasol.provenance import code
+from mirasol.whole_file import whole_file
 
 Row = Mapping[str, Any]
 
@@ -45,6 +45,21 @@ def write(path: Path, name: str, command: str, rows: Sequence[Row]) -> None:
     record = {"benchmark": name, "command": command, "machine": machine(), "rows": list(rows)}
     with whole_file(path) as file:
         file.write(json.dumps(record, indent=1) + "\n")
+
+
+def put(page: Path, mark: str, text: str) -> None:
+    """Puts a text into a page, where `<!-- mark -->` and `<!-- end -->` enclose the one before.
+
+    Raises:
+      ValueError: the page has no such marks.
+    """
+    before = page.read_text(encoding="utf-8")
+    head, start, rest = before.partition(f"<!-- {mark} -->\n")
+    _, end, tail = rest.partition("<!-- end -->")
+    if not start or not end:
+        raise ValueError(f"{page} has no <!-- {mark} --> with <!-- end --> behind it")
+    with whole_file(page) as file:
+        file.write(f"{head}{start}{text}\n{end}{tail}")
 
 
 def machine() -> dict[str, Any]:

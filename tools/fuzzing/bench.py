@@ -16,7 +16,7 @@ from mirasol.checkpoint.manager import CheckpointManager
 from mirasol.checkpoint.state import model_state
 from mirasol.examination import examine
 from mirasol.findings import ExperimentError, Finding
-from mirasol.gin_files import runs, shipped_folder
+from mirasol.gin_files import runs, shipped_folder, sweeps
 from mirasol.value_types import parameter_types
 from mirasol.wiring import MACRO, Key, references
 
@@ -152,9 +152,10 @@ def _save_parameters(workdir: Path) -> None:
 
 
 def shipped_files() -> list[str]:
-    """Returns every shipped gin file."""
+    """Returns every shipped gin file but those of sweeps, which are no part of an experiment."""
     folder = shipped_folder()
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.gin"))
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*.gin")}
+    return sorted(files - {*sweeps()})
 
 
 def _whole(file: str) -> list[str]:

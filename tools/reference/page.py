@@ -26,16 +26,18 @@ PARTS = {
     "Losses": ("mirasol.models.losses",),
     "Training": ("mirasol.training",),
     "Warm start": ("mirasol.checkpoint.warm_start", "mirasol.checkpoint.reshaping"),
+    "Several devices": ("mirasol.runtime.mesh", "mirasol.runtime.sharding"),
     "Evaluation": ("mirasol.evaluation", "mirasol.models.generation", "mirasol.models.beam"),
+    "Sweeps": ("mirasol.sweeps",),
 }
 
 _OPENING = """\
 # Reference
 
 All that a gin file can name: each class and function that gives a value which an argument of
-[`experiment.Experiment`](#experimentexperiment), or of what it is made of, takes. What an argument
-means is what its docstring says, what it takes is in its signature. A gin file imports the module
-and binds arguments:
+[`experiment.Experiment`](#experimentexperiment) or [`plan.Sweep`](#plansweep), or of what they are
+made of, takes. What an argument means is what its docstring says, what it takes is in its
+signature. A gin file imports the module and binds arguments:
 
     from __gin__ import dynamic_registration
     from mirasol.models import latent

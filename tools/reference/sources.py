@@ -1,6 +1,6 @@
-"""What a gin file can name: whatever gives a value that an argument of the experiment takes.
+"""What a gin file can name: whatever gives a value that an experiment or a sweep takes.
 
-    Experiment                                 the root
+    Experiment                                 the root of runs, as Sweep is that of sweeps
     Experiment.model: Callable[[], Mirasol]    so Mirasol
     Mirasol.combiner: Combiner                 abstract: so every class derived from it
     TubeVideoEncoder.tubes: Sequence[Tube]     so Tube, and every function that returns Tubes
@@ -22,7 +22,7 @@ from reference.docstrings import forward, meanings, prose, raised
 
 REPOSITORY = Path(__file__).parents[2]
 PACKAGE = "mirasol"
-ROOT = "mirasol.experiment.Experiment"
+ROOTS = ("mirasol.experiment.Experiment", "mirasol.sweeps.plan.Sweep")
 
 _ABSTRACT = "abc.ABC"
 _SELF = "self"
@@ -62,9 +62,9 @@ class Sources:
 
     @functools.cached_property
     def configurables(self) -> Mapping[str, Configurable]:
-        """Path -> configurable, of all that the root leads to."""
+        """Path -> configurable, of all that the roots lead to."""
         found: dict[str, Configurable] = {}
-        waiting = [ROOT]
+        waiting = [*ROOTS]
         while waiting:
             path = waiting.pop(0)
             if path not in found:

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from mirasol.checkpoint.conversion import pictures, tower_names, tower_sizes
+from mirasol.checkpoint.conversion import pixels, tower_names, tower_sizes
 from mirasol.checkpoint.conversion.gpt2 import Gpt2
 from mirasol.checkpoint.conversion.ledger import Ledger
-from mirasol.checkpoint.conversion.pictures import PictureTower, VideoMae
+from mirasol.checkpoint.conversion.pictures import PictureTower
 from mirasol.checkpoint.conversion.request import Part, Request
 from mirasol.checkpoint.conversion.sounds import Ast
+from mirasol.checkpoint.conversion.videomae import VideoMae
 from mirasol.spelling import nearest
 
 
@@ -41,16 +42,30 @@ class Family:
     part: Part
     section: str = ""
 
+    def described(self, config: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Returns what config.json says about the tower.
 
-_VIT = PictureTower("ViT", tower_names.VIT, tower_sizes.VIT, pictures.HALF)
-_CLIP = PictureTower("CLIP", tower_names.CLIP, tower_sizes.CLIP, pictures.CLIP, kernel_bias=False)
-_SIGLIP = PictureTower("SigLIP", tower_names.SIGLIP, tower_sizes.SIGLIP, pictures.HALF)
-_DINOV2 = PictureTower("DINOv2", tower_names.DINOV2, tower_sizes.DINOV2, pictures.IMAGENET)
+        Raises:
+          ValueError: it has no such section.
+        """
+        described = config.get(self.section) if self.section else config
+        if not isinstance(described, Mapping):
+            raise ValueError(
+                f"config.json of {self.converter.title} has no section {self.section!r} with the "
+                f"sizes of its {self.part.replace('_', ' ')}; it has {', '.join(config)}"
+            )
+        return described
+
+
+_VIT = PictureTower("ViT", tower_names.VIT, tower_sizes.VIT, pixels.HALF)
+_CLIP = PictureTower("CLIP", tower_names.CLIP, tower_sizes.CLIP, pixels.CLIP, kernel_bias=False)
+_SIGLIP = PictureTower("SigLIP", tower_names.SIGLIP, tower_sizes.SIGLIP, pixels.HALF)
+_DINOV2 = PictureTower("DINOv2", tower_names.DINOV2, tower_sizes.DINOV2, pixels.IMAGENET)
 _REGISTERS = PictureTower(
     "DINOv2 with registers",
     tower_names.DINOV2_WITH_REGISTERS,
     {**tower_sizes.DINOV2, "num_register_tokens": 4},
-    pictures.IMAGENET,
+    pixels.IMAGENET,
     antialias=True,
 )
 FAMILIES: Mapping[str, Family] = MappingProxyType(

@@ -17,7 +17,9 @@ from mirasol.checkpoint.conversion.overlay import overlay
 from mirasol.checkpoint.conversion.request import Request
 from mirasol.checkpoint.conversion.tower_sizes import (
     ACTIVATION_NAMES,
+    no_whole_numbers,
     refuse,
+    uneven_heads,
     unknown_activation,
 )
 
@@ -48,6 +50,7 @@ class Gpt2:
         """Enters the decoder; returns the gin file that goes with it."""
         request.require_only(self.title, self.takes)
         full = {**USUAL, **config}
+        refuse(no_whole_numbers(full, USUAL))
         refuse(_misfits(full))
         root, D = ledger.weights.root("wte.weight"), full["n_embd"]
         for number in range(full["n_layer"]):
@@ -55,28 +58,25 @@ class Gpt2:
         ledger.norm("norm", f"{root}ln_f", D)
         table = ledger.weights.take(f"{root}wpe.weight", full["n_positions"], D)
         ledger.put("positions.table.weight", table, "renamed", f"{root}wpe.weight")
-        tied = full["tie_word_embeddings"]
-        _put_embeddings(ledger, root, full["vocab_size"], D, tied)
-        return overlay(
-            self.title,
-            "text_decoder",
-            ("decoder",),
-            {
-                "VOCAB_SIZE": full["vocab_size"],
-                "DECODER_WIDTH": D,
-                "DECODER_LAYERS": full["n_layer"],
-                "DECODER_HEADS": full["n_head"],
-            },
-            {
-                "decoder.TextDecoder": {
-                    "tied": tied,
-                    "activation": ACTIVATION_NAMES[full["activation_function"]],
-                    "embedding_scale": 1.0,
-                    "max_positions": full["n_positions"],
-                    "causal_prompt": True,
-                }
-            },
-        )
+        _put_embeddings(ledger, root, full["vocab_size"], D, full["tie_word_embeddings"])
+        return self._overlay(full)
+
+    def _overlay(self, full: Mapping[str, Any]) -> str:
+        sizes = {
+            "VOCAB_SIZE": full["vocab_size"],
+            "DECODER_WIDTH": full["n_embd"],
+            "DECODER_LAYERS": full["n_layer"],
+            "DECODER_HEADS": full["n_head"],
+        }
+        arguments = {
+            "tied": full["tie_word_embeddings"],
+            "activation": ACTIVATION_NAMES[full["activation_function"]],
+            "embedding_scale": 1.0,
+            "max_positions": full["n_positions"],
+            "causal_prompt": True,
+        }
+        decoder = {"decoder.TextDecoder": arguments}
+        return overlay(self.title, "text_decoder", ("decoder",), sizes, decoder)
 
 
 def _put_embeddings(ledger: Ledger, root: str, vocab_size: int, D: int, tied: bool) -> None:
@@ -115,6 +115,7 @@ def _put_conv1d(ledger: Ledger, ours: str, theirs: str, inputs: int, outputs: in
 def _misfits(full: Mapping[str, Any]) -> list[str]:
     lines = unknown_activation(full["activation_function"])
     inner, width = full["n_inner"], full["n_embd"]
+    lines += uneven_heads(width, full["n_head"])
     if inner not in (None, 4 * width):
         lines.append(f"n_inner is {inner}: ours is 4 * n_embd, {4 * width}")
     if full["layer_norm_epsilon"] != 1e-5:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 
 import torch
@@ -13,6 +14,7 @@ from mirasol.checkpoint.conversion.ledger import Ledger
 from mirasol.checkpoint.conversion.request import Part, Request
 from mirasol.checkpoint.conversion.weights import Weights
 from mirasol.checkpoint.manager import CheckpointManager
+from mirasol.checkpoint.places import Place
 
 GIN_FILE = "model.gin"
 """Beside the checkpoint: what makes the model of the matching size."""
@@ -32,15 +34,16 @@ class Imported:
     account: str
     overlay: str
 
-    def save(self, folder: Path) -> None:
-        """Writes the checkpoint of step 0 and the gin file into a folder.
+    def save(self, folder: str | os.PathLike | Place) -> None:
+        """Writes the checkpoint of step 0 and the gin file into a folder, or below an address.
 
         Raises:
           CheckpointError: there is one already, or the write failed.
         """
-        CheckpointManager(folder).save(0, {"model": dict(self.tensors)})
+        manager = CheckpointManager(folder)
+        manager.save(0, {"model": dict(self.tensors)})
         if self.overlay:
-            (folder / GIN_FILE).write_text(self.overlay, encoding="utf-8")
+            manager.place.write(GIN_FILE, self.overlay.encode())
 
 
 def read_weights(source: Path, part: Part | None, request: Request) -> Imported:
@@ -62,13 +65,18 @@ def read_weights(source: Path, part: Part | None, request: Request) -> Imported:
         raise ValueError("--part is missing: say which part of the model the weights are for")
     family = family_of(weights.config, part)
     ledger = Ledger(weights, f"{family.part}.")
-    config = weights.config[family.section] if family.section else weights.config
-    written = family.converter.convert(ledger, config, request)
+    written = family.converter.convert(ledger, family.described(weights.config), request)
     return Imported(ledger.tensors, ledger.text(), written)
 
 
 def _ours(weights: Weights, part: Part | None) -> Imported:
     wanted = [name for name in weights.names if part is None or name.startswith(f"{part}.")]
+    if not wanted:
+        parts = dict.fromkeys(name.partition(".")[0] for name in weights.names)
+        raise ValueError(
+            f"{weights.source} holds nothing of {part!r}, only of {', '.join(parts)}; change "
+            "--part, or leave it out for all"
+        )
     tensors = {name: weights.as_stored(name) for name in wanted}
     account = f"{len(tensors)} tensors of ours, as they were exported; {len(weights.left)} left"
     return Imported(tensors, account, "")

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from mirasol.checkpoint.conversion.tower_sizes import TowerSizes
 
 _HEADER = """\
-# The {part} that weights of {title} fit; written by tools/convert.py beside them.
+# The {part} that weights of {title} fit; written by `checkpoint convert` beside them.
 #
 # Give it after the run: --gin_file=RUN --gin_file=THIS_FILE
 """
+
+
+@dataclasses.dataclass(frozen=True)
+class Named:
+    """What gin knows by a name, a macro %NAME or a part @NAME(); other values are literals."""
+
+    name: str
+
+    def __repr__(self) -> str:
+        return self.name
 
 
 def overlay(
@@ -28,14 +39,14 @@ def overlay(
       part: of the model.
       imports: modules of mirasol.models.
       macros: values by name.
-      bindings: arguments by the selector of a part; a text that begins with % or @ is a reference.
+      bindings: arguments by the selector of a part, literals or Named.
     """
     lines = ["from __gin__ import dynamic_registration"]
     lines += [f"from mirasol.models import {module}" for module in imports]
     lines += ["", *(f"{name} = {value!r}" for name, value in macros.items())]
     for selector, arguments in bindings.items():
         lines += ["", f"{selector}:"]
-        lines += [f"    {name} = {_written(value)}" for name, value in arguments.items()]
+        lines += [f"    {name} = {value!r}" for name, value in arguments.items()]
     return "\n".join([_HEADER.format(part=part, title=title), *lines, ""])
 
 
@@ -58,37 +69,24 @@ def vit_overlay(
       switches: further arguments of its transformer.
     """
     kind = part.partition("_")[0]
-    prefix = kind.upper()
-    called = f"{kind}/transformer.Transformer"
+    own = {"width": sizes.width, "layers": sizes.layers, "heads": sizes.heads}
+    named = {name: f"{kind}_{name}".upper() for name in own}
     vit = {
-        "width": f"%{prefix}_WIDTH",
-        "layers": f"%{prefix}_LAYERS",
-        "heads": f"%{prefix}_HEADS",
-        "dropout": "%DROPOUT",
+        **{name: Named(f"%{macro}") for name, macro in named.items()},
+        "dropout": Named("%DROPOUT"),
         "hidden": sizes.hidden,
         "activation": sizes.activation,
         "norm_eps": sizes.norm_eps,
     }
-    from_outside = {"layers": None, "heads": None, "dropout": 0.0, "transformer": f"@{called}()"}
-    encoder_class = f"encoders.{kind.capitalize()}Encoder"
-    return overlay(
-        title,
-        part,
-        ("encoders", "mirasol3b", "transformer"),
-        {
-            **macros,
-            f"{prefix}_WIDTH": sizes.width,
-            f"{prefix}_LAYERS": sizes.layers,
-            f"{prefix}_HEADS": sizes.heads,
-        },
-        {
-            "mirasol3b.Mirasol": {part: f"@{encoder_class}()"},
-            encoder_class: {**from_outside, **encoder},
-            called: {**vit, **switches},
-        },
+    encoder_class, called = (
+        f"encoders.{kind.capitalize()}Encoder",
+        f"{kind}/transformer.Transformer",
     )
-
-
-def _written(value: Any) -> str:
-    reference = isinstance(value, str) and value.startswith(("%", "@"))
-    return value if reference else repr(value)
+    from_outside = {"layers": None, "heads": None, "dropout": 0.0}
+    bindings = {
+        "mirasol3b.Mirasol": {part: Named(f"@{encoder_class}()")},
+        encoder_class: {**from_outside, "transformer": Named(f"@{called}()"), **encoder},
+        called: {**vit, **switches},
+    }
+    sized = {**macros, **{macro: own[name] for name, macro in named.items()}}
+    return overlay(title, part, ("encoders", "mirasol3b", "transformer"), sized, bindings)

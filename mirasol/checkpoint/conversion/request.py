@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
+import typing
+from typing import Any, Literal
 
 from mirasol.checkpoint.conversion.kernels import Inflation
+from mirasol.spelling import nearest
 
 Part = Literal["video_encoder", "audio_encoder", "text_decoder"]
 """The parts of our model that weights can be imported for, by their name in it."""
@@ -50,3 +52,21 @@ class Request:
                 )
             if isinstance(value, int) and value < 1:
                 raise ValueError(f"--{field.name} is {value}; it must be above 0")
+
+
+def part_named(name: str | None) -> Part | None:
+    """Returns the part of our model that a flag names; ValueError if there is none."""
+    return _one_of("--part", name, typing.get_args(Part))
+
+
+def inflation_named(name: str | None) -> Inflation | None:
+    """Returns the inflation that a flag names; ValueError if there is none."""
+    return _one_of("--inflation", name, typing.get_args(Inflation))
+
+
+def _one_of(flag: str, value: str | None, allowed: tuple[str, ...]) -> Any:
+    if value is not None and value not in allowed:
+        raise ValueError(
+            f"{flag} is {value!r}; it must be one of {', '.join(allowed)}{nearest(value, allowed)}"
+        )
+    return value

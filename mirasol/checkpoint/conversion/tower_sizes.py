@@ -19,6 +19,7 @@ ACTIVATION_NAMES: Mapping[str, Activation] = MappingProxyType(
         "quick_gelu": "quick_gelu",
     }
 )
+_SQUARE = dict.fromkeys(("image_size", "patch_size"), "one whole number above 0, ours are square")
 # What the types' own configurations say where config.json is silent; nested ones mostly are.
 _EVERY_TOWER = {
     "hidden_size": 768,
@@ -34,7 +35,7 @@ _EVERY_TOWER = {
 VIT = _EVERY_TOWER
 CLIP = {**_EVERY_TOWER, "patch_size": 32, "hidden_act": "quick_gelu", "layer_norm_eps": 1e-5}
 SIGLIP = {**_EVERY_TOWER, "hidden_act": "gelu_pytorch_tanh", "layer_norm_eps": 1e-6}
-DINOV2 = {**_EVERY_TOWER, "patch_size": 14, "layer_norm_eps": 1e-6, "mlp_ratio": 4}
+DINOV2 = {**_EVERY_TOWER, "patch_size": 14, "layer_norm_eps": 1e-6, "mlp_ratio": 4.0}
 VIDEOMAE = {**_EVERY_TOWER, "num_frames": 16, "tubelet_size": 2, "use_mean_pooling": True}
 AST = {
     **_EVERY_TOWER,
@@ -84,9 +85,10 @@ def tower_sizes(config: Mapping[str, Any], usual: Mapping[str, Any]) -> TowerSiz
       ValueError: lists all that our transformer cannot be.
     """
     full = {**usual, **config}
+    refuse(no_whole_numbers(full, usual))
+    refuse(_misfits(full, usual["num_channels"]))
     width = full["hidden_size"]
     hidden = width * full["mlp_ratio"] if "mlp_ratio" in usual else full["intermediate_size"]
-    refuse(_misfits(full, usual["num_channels"]))
     return TowerSizes(
         width=width,
         layers=full["num_hidden_layers"],
@@ -114,13 +116,26 @@ def unknown_activation(name: Any) -> list[str]:
     return [f"the nonlinearity {name!r} (there are {', '.join(ACTIVATION_NAMES)})"]
 
 
+def no_whole_numbers(full: Mapping[str, Any], usual: Mapping[str, Any]) -> list[str]:
+    """Returns a line for each size that is no whole number above 0."""
+    sizes = {name: full[name] for name, value in usual.items() if type(value) is int}
+    return [
+        f"{name} is {size!r}: it must be {_SQUARE.get(name, 'a whole number above 0')}"
+        for name, size in sizes.items()
+        if type(size) is not int or size < 1
+    ]
+
+
+def uneven_heads(width: int, heads: int) -> list[str]:
+    """Returns what is wrong with a number of heads: one line, or none."""
+    return [f"{heads} heads do not divide a width of {width}"] if width % heads else []
+
+
 def _misfits(full: Mapping[str, Any], channels: int) -> list[str]:
     lines = unknown_activation(full["hidden_act"])
+    lines += uneven_heads(full["hidden_size"], full["num_attention_heads"])
     if full.get("use_swiglu_ffn"):
         lines.append("use_swiglu_ffn: our feed-forward network has no gate")
     if full["num_channels"] != channels:
         lines.append(f"num_channels is {full['num_channels']}, and ours take {channels}")
-    for name in ("image_size", "patch_size"):
-        if type(full[name]) is not int:
-            lines.append(f"{name} is {full[name]}: ours are square, one whole number")
     return lines

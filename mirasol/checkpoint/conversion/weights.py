@@ -2,7 +2,8 @@
 
 folder/
   config.json                        model_type, and the sizes that differ from the type's own
-  preprocessor_config.json           mean and deviation of pixels; may be absent
+  preprocessor_config.json           mean and deviation of pixels; may be absent, or be
+  processor_config.json              {"image_processor": the same}
   model.safetensors                  or
   model.safetensors.index.json       {"weight_map": {"name": "model-00001-of-00002.safetensors"}}
 
@@ -19,9 +20,11 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
-from mirasol.spelling import nearest
+from mirasol.spelling import closest, hint, nearest
 
 _WHOLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
+# Of other dtypes, a tensor is one of several that are to be multiplied: it is quantised.
+_DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 
 class Weights:
@@ -32,7 +35,7 @@ class Weights:
 
     Attributes:
       config: of config.json; empty where there is none.
-      preprocessor: of preprocessor_config.json; empty where there is none.
+      preprocessor: of preprocessor_config.json, or of its section; empty where there is none.
       metadata: the texts in the header of the file, or of the first shard.
 
     Raises:
@@ -44,7 +47,9 @@ class Weights:
         self._files = _files(source)
         folder = source if source.is_dir() else source.parent
         self.config = _json(folder / "config.json")
-        self.preprocessor = _json(folder / "preprocessor_config.json")
+        self.preprocessor = _json(folder / "preprocessor_config.json") or _json(
+            folder / "processor_config.json"
+        ).get("image_processor", {})
         self.metadata: dict[str, str] = {}
         self._home: dict[str, Any] = {}
         for path in self._files:
@@ -90,7 +95,7 @@ class Weights:
           shape: what config.json says that it has.
 
         Raises:
-          ValueError: no such tensor, or another shape.
+          ValueError: no such tensor, another shape, or numbers that are quantised.
         """
         if name not in self._home:
             raise ValueError(f"{self.source} has no {name!r}{nearest(name, self.names)}")
@@ -99,6 +104,11 @@ class Weights:
             raise ValueError(
                 f"{self.source}: {name} is {tuple(tensor.shape)}, and config.json says {shape}; "
                 "the two do not belong together"
+            )
+        if tensor.dtype not in _DTYPES:
+            raise ValueError(
+                f"{self.source}: {name} is {tensor.dtype}, quantised as it seems; import the "
+                f"weights as they were before, of {', '.join(map(str, _DTYPES))}"
             )
         self._taken.add(name)
         return tensor.to(torch.float32)
@@ -117,8 +127,9 @@ def _files(source: Path) -> Sequence[Path]:
         return _shards(source)
     if (source / _WHOLE).is_file():
         return [source / _WHOLE]
-    near = [path.name for path in source.parent.iterdir()] if source.parent.is_dir() else []
-    what = nearest(source.name, near)
+    beside = [path.name for path in source.parent.iterdir()] if source.parent.is_dir() else []
+    near = closest(source.name, beside)
+    what = hint(near and str(source.with_name(near)))
     if source.is_dir():
         others = sorted(path.name for path in source.iterdir())
         what = f"; it holds {', '.join(others[:8]) or 'nothing'}"
@@ -131,7 +142,7 @@ def _files(source: Path) -> Sequence[Path]:
 
 def _shards(folder: Path) -> Sequence[Path]:
     index = _json(folder / _INDEX).get("weight_map")
-    names = sorted(set(index.values())) if isinstance(index, dict) else []
+    names = sorted({str(name) for name in index.values()}) if isinstance(index, dict) else []
     # A shard lies beside the index; a name that leads elsewhere is no shard.
     paths = [folder / name for name in names if Path(name).name == name]
     missing = [path.name for path in paths if not path.is_file()]

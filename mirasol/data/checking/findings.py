@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -93,8 +93,13 @@ class Findings:
             "unreadable_files": {each.media: each.error for each in self.unreadable},
         }
 
-    def lines(self) -> Iterator[str]:
-        """Yields the account for people, without what the table says."""
+    def lines(self, told: set[str]) -> Iterator[str]:
+        """Yields the account for people, without what the table says.
+
+        Args:
+          told: faults that another split has told; grows by this one's. A row of every split, as of
+            a manifest without splits, would be told once for each.
+        """
         if self.error:
             yield f"error      {self.error}"
         if self.readable:
@@ -107,9 +112,9 @@ class Findings:
             for clip, each in zip(self.tally.sample, self.probes, strict=True)
             if each.error
         ]
-        yield from _listed("refused", self.report.bad, self.report.kept)
-        yield from _listed("missing", missing, self.report.kept)
-        yield from _listed("unreadable", unreadable, self.report.kept)
+        yield from _listed("refused", self.report.bad, self.report.kept, told)
+        yield from _listed("missing", missing, self.report.kept, told)
+        yield from _listed("unreadable", unreadable, self.report.kept, told)
 
     def _media_lines(self) -> Iterator[str]:
         found = self.as_json()
@@ -162,8 +167,10 @@ def table(found: Sequence[Findings]) -> str:
 def text(found: Sequence[Findings]) -> str:
     """Returns the table, and below it the account of each split."""
     parts = [table(found)]
+    told: dict[str, set[str]] = defaultdict(set)
     for each in found:
-        parts.append("\n".join([f"{each.task}, {each.split}", *(f"  {x}" for x in each.lines())]))
+        lines = each.lines(told[each.task])
+        parts.append("\n".join([f"{each.task}, {each.split}", *(f"  {line}" for line in lines)]))
     return "\n\n".join(parts)
 
 
@@ -172,9 +179,11 @@ def as_json(found: Sequence[Findings]) -> str:
     return json.dumps([each.as_json() for each in found], indent=2, ensure_ascii=False)
 
 
-def _listed(title: str, lines: Sequence[str], kept: int) -> Iterator[str]:
+def _listed(title: str, lines: Sequence[str], kept: int, told: set[str]) -> Iterator[str]:
+    new = [line for line in lines[:kept] if line not in told]
+    told.update(lines)
     if lines:
-        yield title
-        yield from (f"  {line}" for line in lines[:kept])
+        yield title if new else f"{title:<10} as told above"
+        yield from (f"  {line}" for line in new)
     if len(lines) >= kept:
         yield "  and perhaps more: --list_all"

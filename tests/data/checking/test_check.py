@@ -115,6 +115,17 @@ def test_all_of_it_is_named_when_asked_for(broken_set):
     assert train.usable  # As far as was looked.
 
 
+def test_a_row_of_every_split_is_told_once(root, sound_sets, monkeypatch):
+    rows = [{"media": "clip.mp4", "label": "gull"}, {"media": "gone.mp4", "label": "gull"}]
+    (root / "holed.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    monkeypatch.setenv("MIRASOL_MANIFEST", str(root / "holed.jsonl"))
+    found = checked(("manifest", "train"), ("manifest", "validation"), sample=0)
+    assert [each.report.missing for each in found] == [1, 1]
+    told = text(found)
+    assert told.count("gone.mp4") == 1
+    assert told.count("missing    as told above") == 1
+
+
 def test_numbers_are_json(broken_set):
     train = json.loads(as_json(broken_set))[0]
     assert (train["task"], train["split"], train["refused"]) == ("msvd_qa", "train", 10)
@@ -156,7 +167,7 @@ def test_a_run_brings_its_tasks_and_its_limits(sound_sets, capsys):
     [
         ("--task=msvd_qa --split=tset", "did you mean 'test'?"),
         ("--task=msvd_qa --sample=-1", "--sample=-1"),
-        ("--task=msvd_qa --sample=few", "sample"),
+        ("--task=msvd_qa --sample=all", "--sample=all is not a whole number"),
         ("--task=msvd_qa --format=xml", "text|json"),
         ("--task=msvd_qa --gin.SEED=1", "--gin_file"),
         ("--task=a,b", "--task=a --task=b"),

@@ -1,0 +1,275 @@
+"""How tensors lie on XLA devices: all on the one that there is, or over several by SPMD.
+
+SPMD (GSPMD, arXiv 2105.04663): the program is that of one device and whole tensors. Parameters,
+what the optimizer keeps of them, and inputs are marked with where they lie; from these marks the
+compiler cuts all else, and puts in what the devices say to each other.
+
+    marked                              found by the compiler
+    parameters, moments, inputs    ->   activations, gradients, gathering and adding up
+"""
+
+from __future__ import annotations
+
+import abc
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from mirasol.batch import Batch
+from mirasol.runtime.mesh import AXES, BATCH_AXES
+from mirasol.runtime.sharding import Sharding
+
+
+def open_devices(torch_xla: Any, sharding: Sharding) -> XlaDevices:
+    """Returns the devices that there are, laid out as the mesh says.
+
+    Raises:
+      ValueError: they are of several hosts, or do not make the mesh.
+    """
+    import torch_xla.runtime as xr
+
+    require_one_host(xr.process_count())
+    sizes = sharding.mesh.sizes(xr.global_runtime_device_count())
+    if max(sizes.values()) == 1:
+        return OneDevice(torch_xla)
+    return SpmdDevices(torch_xla, sharding, sizes)
+
+
+def require_one_host(processes: int) -> None:
+    """Refuses several hosts, before anything is computed that could not be saved.
+
+    Args:
+      processes: of the run; XLA has one a host.
+
+    Raises:
+      ValueError: there are several.
+    """
+    if processes > 1:
+        raise ValueError(
+            f"runtime 'xla' runs on the devices of one host, and here are {processes} hosts: a "
+            "process could save only the pieces of parameters that its own devices hold. Take a "
+            "slice of one host (on GKE v5litepod-8, say), or GPUs with --runtime=cuda"
+        )
+
+
+class XlaDevices(abc.ABC):
+    """The devices of an XLA runtime, as one `torch.device`.
+
+    Attributes:
+      sizes: of the axes of the mesh.
+    """
+
+    sizes: dict[str, int]
+
+    @property
+    @abc.abstractmethod
+    def share(self) -> tuple[int, int]:
+        """See Runtime."""
+
+    @abc.abstractmethod
+    def send(self, batch: Batch) -> Batch:
+        """Returns the batch on the devices; the copy may still be under way."""
+
+    @abc.abstractmethod
+    def lay_out(self, name: str, tensor: torch.Tensor) -> None:
+        """Has a tensor that belongs to a parameter of this name lie as the rules say, in place."""
+
+    @abc.abstractmethod
+    def fetch(self, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """Returns whole copies on the host of tensors that all lie on the devices."""
+
+    @abc.abstractmethod
+    def describe(self) -> str:
+        """Returns what of them belongs into a line of the log."""
+
+
+class OneDevice(XlaDevices):
+    """A single device: everything lies on it."""
+
+    def __init__(self, torch_xla: Any):
+        self._xla = torch_xla
+        self.sizes = dict.fromkeys(AXES, 1)
+
+    @property
+    def share(self) -> tuple[int, int]:
+        """All of every batch."""
+        return 0, 1
+
+    def send(self, batch: Batch) -> Batch:
+        """See XlaDevices."""
+        return batch.to(self._xla.device())
+
+    def lay_out(self, name: str, tensor: torch.Tensor) -> None:
+        """Everything lies here already."""
+
+    def fetch(self, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """See XlaDevices."""
+        return self._xla._XLAC._xla_get_cpu_tensors(list(tensors))
+
+    def describe(self) -> str:
+        """See XlaDevices."""
+        return "1 device"
+
+
+# torch_xla 2.9 reads marks of so many dimensions at most from Python; video has six.
+_WIDEST = 5
+
+
+class SpmdDevices(XlaDevices):
+    """Several devices, of this process and of others that run the same program.
+
+    Opening it turns the whole process to SPMD: before any tensor is made on XLA.
+
+    Args:
+      torch_xla: the module.
+      sharding: of the run.
+      sizes: of the axes of its mesh.
+
+    Raises:
+      ValueError: the devices of this process hold rows of a batch that no equal part has.
+    """
+
+    def __init__(self, torch_xla: Any, sharding: Sharding, sizes: dict[str, int]):
+        import torch_xla.runtime as xr
+        from torch_xla.distributed import spmd
+
+        self._xla, self._spmd = torch_xla, spmd
+        self._sharding, self.sizes = sharding, sizes
+        if not xr.is_spmd():
+            xr.use_spmd()
+        self._mesh = spmd.Mesh(
+            np.arange(xr.global_runtime_device_count()), tuple(sizes.values()), AXES
+        )
+        self._pieces = sizes["data"] * sizes["fsdp"]
+        own = [int(name.rpartition(":")[2]) for name in torch_xla.real_devices()]
+        self._share = share_of_rows(own, sizes)
+
+    @property
+    def share(self) -> tuple[int, int]:
+        """See Runtime: the rows that the devices of this process hold."""
+        return self._share
+
+    def send(self, batch: Batch) -> Batch:
+        """Returns the batch, each device with its own clips alone.
+
+        Copies are made by XLA's own threads while the host goes on. A batch that cannot be cut
+        evenly (a single question to a trained model) lies whole on every device.
+        """
+        return batch.map(self._send)
+
+    def _send(self, tensor: torch.Tensor) -> torch.Tensor:
+        rows = with_rows_of_others(tensor, self._share)
+        sent = rows.to(self._xla.device())  # Stays on the host until it is known where it lies.
+        if len(rows) % self._pieces == 0:
+            self._xla._XLAC._xla_mark_sharding(sent, self._over_rows(sent.ndim))
+        return sent
+
+    @functools.cache  # noqa: B019  # As long as the process; there is one.
+    def _over_rows(self, dimensions: int) -> Any:
+        """Returns the mark of a tensor whose first dimension is the batch's."""
+        narrow = min(dimensions, _WIDEST)
+        mark = self._mesh.get_op_sharding((BATCH_AXES,) + (None,) * (narrow - 1))
+        if narrow == dimensions:
+            return mark
+        # A mark of more dimensions cannot be written down, but the compiler finds it for a tensor
+        # that is given more, and it can be taken from there.
+        tensor = torch.zeros(self._pieces, *(1,) * (narrow - 1)).to(self._xla.device())
+        self._xla._XLAC._xla_mark_sharding(tensor, mark)
+        wide = tensor.view(*tensor.shape, *(1,) * (dimensions - narrow))
+        self._xla.sync()
+        return self._xla._XLAC._get_xla_op_sharding(wide)
+
+    def lay_out(self, name: str, tensor: torch.Tensor) -> None:
+        """See XlaDevices.
+
+        Not by spmd.mark_sharding, which imports jax where there is one, and with it TensorFlow.
+        """
+        axes = self._sharding.axes(name, tensor.shape, self.sizes)
+        if tensor.ndim:
+            mark = self._mesh.get_op_sharding(axes)
+            self._xla._XLAC._xla_mark_sharding(tensor, mark)
+
+    def fetch(self, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """See XlaDevices.
+
+        What lies in pieces is put together here: `tensor.cpu()` would compile a program for each.
+        """
+        pieces = [tensor for tensor in tensors if self._in_pieces(tensor)]
+        whole = [tensor for tensor in tensors if not self._in_pieces(tensor)]
+        found = zip(
+            [*map(id, pieces), *map(id, whole)],
+            [*self._put_together(pieces), *self._xla._XLAC._xla_get_cpu_tensors(whole)],
+            strict=True,
+        )
+        by_id = dict(found)
+        return [by_id[id(tensor)] for tensor in tensors]
+
+    def _in_pieces(self, tensor: torch.Tensor) -> bool:
+        kind = self._xla._XLAC._get_xla_sharding_type(tensor)
+        return kind is not None and kind != self._spmd.ShardingType.REPLICATED
+
+    def _put_together(self, tensors: list[torch.Tensor]) -> list[torch.Tensor]:
+        if not tensors:
+            return []
+        core = self._xla._XLAC
+        core._xla_sync_multi(tensors, [], wait=True)  # So that there are pieces of what is pending.
+        wholes = []
+        for tensor, shards, places in zip(
+            tensors,
+            core._get_local_shards(tensors),
+            core._get_local_shard_replica_and_indices(tensors),
+            strict=True,
+        ):
+            whole = torch.empty(tensor.shape, dtype=tensor.dtype)
+            for (shard, _), (_, indices) in zip(shards, places, strict=True):
+                part = whole[tuple(indices)]
+                part.copy_(shard[tuple(slice(size) for size in part.shape)])  # Not its padding.
+            wholes.append(whole)
+        return wholes
+
+    def describe(self) -> str:
+        """See XlaDevices."""
+        return " x ".join(f"{axis} {size}" for axis, size in self.sizes.items())
+
+
+def share_of_rows(own: Sequence[int], sizes: dict[str, int]) -> tuple[int, int]:
+    """Returns which part of every batch the devices of a process hold: (index, count).
+
+    Devices that share the arithmetic of layers hold the same rows; where those are of several
+    processes, each of these has the same share.
+
+    Args:
+      own: numbers of the process's devices.
+      sizes: of the axes of the mesh.
+
+    Raises:
+      ValueError: they hold no equal part of neighbouring rows.
+    """
+    pieces = sizes["data"] * sizes["fsdp"]
+    held = sorted({device // sizes["tensor"] for device in own})
+    first, count = held[0], len(held)
+    if held != list(range(first, first + count)) or pieces % count or first % count:
+        raise ValueError(
+            f"this process drives the devices {sorted(own)}, which hold the pieces "
+            f"{held} of {pieces} of every batch; a process must hold an equal run of neighbours: "
+            "make Mesh.tensor a divisor or a multiple of the devices of a process"
+        )
+    return first // count, pieces // count
+
+
+def with_rows_of_others(tensor: torch.Tensor, share: tuple[int, int]) -> torch.Tensor:
+    """Returns a tensor of all rows, of which those of other processes are never looked at.
+
+    torch_xla cuts a tensor of all rows, and of it takes only what its own devices hold; the memory
+    of the rest is not even touched.
+    """
+    index, count = share
+    if count == 1:
+        return tensor
+    rows = len(tensor)
+    everyone = tensor.new_empty((rows * count, *tensor.shape[1:]))
+    everyone[index * rows : (index + 1) * rows] = tensor
+    return everyone

@@ -1,0 +1,106 @@
+"""Where attempts run: processes of this machine, or a Slurm cluster; both by submitit.
+
+The cluster's has not been run: no Slurm was at hand.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from mirasol.sweeps.attempt import Attempt
+
+# submitit ends jobs after this time; limits are the attempt's own.
+_FOREVER_MIN = 60 * 24 * 365
+
+
+class Handle(Protocol):
+    """An attempt that was handed over."""
+
+    def done(self) -> bool:
+        """Returns whether its process has ended."""
+
+
+class LocalExecutor:
+    """Starts each attempt at once, in a process that outlives this one.
+
+    Args:
+      folder: for submitit's files.
+      code: the frozen package, which the watchers run too.
+    """
+
+    def __init__(self, folder: Path, code: Path):
+        self._executor = _submitit().LocalExecutor(folder=folder)
+        self._executor.update_parameters(timeout_min=_FOREVER_MIN, stderr_to_stdout=True)
+        self._code = code
+
+    def submit(self, attempt: Attempt) -> Handle:
+        """Starts it."""
+        with _frozen(self._code), _deaf_to_ctrl_c():
+            job: Handle = self._executor.submit(attempt)
+        return job
+
+
+class SlurmExecutor:
+    """Queues attempts as one array.
+
+    Args:
+      folder: for submitit's files, on a disk that the nodes share.
+      code: the frozen package.
+      at_once: tasks of the array that run at a time.
+      parameters: of submitit's Slurm executor, such as partition, time, gpus_per_node.
+    """
+
+    def __init__(self, folder: Path, code: Path, at_once: int, parameters: Mapping[str, Any]):
+        self._executor = _submitit().SlurmExecutor(folder=folder)
+        self._executor.update_parameters(array_parallelism=at_once, **parameters)
+        self._code = code
+
+    def submit_all(self, attempts: Sequence[Attempt]) -> list[str]:
+        """Queues them; returns the ids of their jobs."""
+        with _frozen(self._code), self._executor.batch():
+            jobs = [self._executor.submit(each) for each in attempts]
+        return [job.job_id for job in jobs]
+
+
+def _submitit() -> Any:
+    try:
+        import submitit
+    except ModuleNotFoundError as error:
+        raise ValueError(f"{error}: pip install 'mirasol[sweep]'") from None
+    return submitit
+
+
+@contextlib.contextmanager
+def _frozen(code: Path) -> Iterator[None]:
+    """Has new processes import the frozen package, wherever they are started."""
+    others = os.environ.get("PYTHONPATH")
+    path = os.pathsep.join([str(code.absolute()), *([others] if others else [])])
+    given = {"PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
+    before = {name: os.environ.get(name) for name in given}
+    os.environ.update(given)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Has new processes ignore the terminal's Ctrl-C: the scheduler tells them what to do.
+
+    submitit's own answer to it is to kill what runs a second later, before a trial is saved.
+    """
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

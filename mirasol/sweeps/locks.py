@@ -1,0 +1,57 @@
+"""Who works on a trial: whoever holds its lock, which the kernel takes back from the dead.
+
+The lock is passed on to the trial's own process. So a trial that has outlived its watcher is known
+to be alive, and nobody starts it again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+_LOCK = "lock"
+# A look at a lock holds it for some microseconds; a holder that stays longer works on the trial.
+_PATIENCE_S = 1.0
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[int | None]:
+    """Holds a trial's lock; gives its file descriptor, None where somebody else has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        yield descriptor if _taken(descriptor) else None
+    finally:
+        os.close(descriptor)
+
+
+def is_held(folder: Path) -> bool:
+    """Returns whether somebody works on the trial now."""
+    try:
+        descriptor = os.open(folder / _LOCK, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _taken(descriptor: int) -> bool:
+    end_s = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end_s:
+                return False
+            time.sleep(0.02)
+        else:
+            return True

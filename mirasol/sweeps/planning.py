@@ -1,0 +1,215 @@
+"""From a sweep's gin files to its trials, each checked as `check` does.
+
+gin files -> Sweep -> variants x seeds -> base files + changes -> Spec -> id
+
+A trial's id is the hash of its meaning and of the sources that it uses. So the same command finds
+again what is done, in whatever order it is written, and a changed source makes another trial.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+from mirasol import config
+from mirasol.config import Spec
+from mirasol.examination import examine
+from mirasol.experiment import Experiment
+from mirasol.findings import ExperimentError, Finding
+from mirasol.gin_files import find
+from mirasol.refusals import told as told_refusals
+from mirasol.spelling import nearest
+from mirasol.sweeps import sources
+from mirasol.sweeps.plan import Sweep, Variant, told
+from mirasol.training.hooks import is_due
+from mirasol.trial import Trial
+
+ROOT = "mirasol.sweeps.plan.Sweep"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Planned:
+    """One trial of the plan.
+
+    Attributes:
+      id: of its meaning and sources.
+      variant: axis -> label.
+      seed: of the trial.
+      files: gin files, as `train` takes them.
+      bindings: over them.
+      spec: what they state.
+      steps: of its training.
+      sources: file -> SHA-256, of those it uses.
+      meaning: hash of its configuration alone.
+    """
+
+    id: str
+    variant: Variant
+    seed: int
+    files: tuple[str, ...]
+    bindings: tuple[str, ...]
+    spec: Spec = dataclasses.field(repr=False)
+    steps: int
+    sources: dict[str, str] = dataclasses.field(repr=False)
+    meaning: str
+
+
+def read(files: Sequence[str], bindings: Sequence[str] = ()) -> Sweep:
+    """Returns the sweep that gin files state.
+
+    Raises:
+      ExperimentError: all that is wrong with their text and numbers.
+    """
+    examined = examine(files, bindings, ROOT)
+    if examined.wiring is None:
+        message = f"{', '.join(files)}: no sweep; a sweep binds plan.Sweep (docs/sweeps.md)"
+        raise ExperimentError([*examined.findings, Finding("", message)])
+    trial = Trial(examined.wiring, examined.bound, examined.broken)
+    findings = [*examined.findings, *trial.findings, *told_refusals(trial.refusals)]
+    if findings:
+        raise ExperimentError(findings)
+    found = [each for each in trial.built.values() if isinstance(each, Sweep)]
+    assert len(found) == 1, "one root"
+    return found[0]
+
+
+def plan(sweep: Sweep, files: Sequence[str], *, check: bool = True) -> list[Planned]:
+    """Returns the trials, each variant with all its seeds.
+
+    Args:
+      sweep: that the files state.
+      files: for the places of mistakes.
+      check: whether each variant is tried out as `check` does, or only read.
+
+    Raises:
+      ExperimentError: all that is wrong with any of them, with file and line of the sweep.
+    """
+    findings: list[Finding] = []
+    trials: list[Planned] = []
+    for variant in sweep.variants():
+        try:
+            trials += _of_variant(sweep, variant, check)
+        except ExperimentError as error:
+            findings += [_placed(each, sweep, variant, files) for each in error.findings]
+    if findings:
+        raise ExperimentError(_once(findings))
+    _require_apart(trials)
+    return trials
+
+
+def _of_variant(sweep: Sweep, variant: Variant, check: bool) -> Iterator[Planned]:
+    chosen = [axis.labels[variant[axis.name]] for axis in sweep.axes]
+    changes = [each for label in chosen for each in label]
+    files = (*sweep.base, *(each for each in changes if not _is_binding(each)))
+    bound = (*sweep.bindings, *filter(_is_binding, changes))
+    for file in files:
+        _require_file(file)
+    steps = 0
+    for number, seed in enumerate(sweep.seeds):
+        bindings = (*bound, f"SEED = {seed}")
+        if number == 0:
+            spec = (config.check if check else config.load)(files, bindings)
+            steps = _steps(sweep, spec.build())
+        else:
+            spec = config.load(files, bindings)
+        used, meaning = sources.used(spec), sources.digest(dict(spec.meaning))
+        yield Planned(
+            id=sources.digest([meaning, used]),
+            variant=variant,
+            seed=seed,
+            files=files,
+            bindings=bindings,
+            spec=spec,
+            steps=steps,
+            sources=used,
+            meaning=meaning,
+        )
+
+
+def _steps(sweep: Sweep, experiment: Experiment) -> int:
+    """Returns the steps of a trial, after a look at what the sweep asks of its evaluations."""
+    tasks, trainer = experiment.evaluation.tasks, experiment.trainer
+    rule = sweep.early_stop
+    for metric in [*sweep.metrics, *([rule.metric] if rule else [])]:
+        task = next((each for each in tasks if metric.startswith(f"{each}/")), None)
+        if task is None:
+            given = metric.partition("/")[0]
+            there = ", ".join(tasks)
+            said = f"metric {metric!r}: the base run evaluates {there}{nearest(given, tasks)}"
+            raise ExperimentError([Finding("", said)])
+    if rule and rule.step > trainer.steps:
+        said = f"early_stop looks at step {rule.step}, and the base run ends at {trainer.steps}"
+        raise ExperimentError([Finding("", said)])
+    if rule and not is_due(rule.step, trainer.evaluate_every, trainer.steps):
+        said = (
+            f"early_stop looks at step {rule.step}, and the base run evaluates every "
+            f"{trainer.evaluate_every} steps: bind EVAL_EVERY, or another step"
+        )
+        raise ExperimentError([Finding("", said)])
+    return trainer.steps
+
+
+def _is_binding(text: str) -> bool:
+    return "=" in text
+
+
+def _require_file(name: str) -> None:
+    try:
+        find(name)
+    except ValueError as error:
+        raise ExperimentError([Finding(name, str(error))]) from None
+
+
+def _placed(finding: Finding, sweep: Sweep, variant: Variant, files: Sequence[str]) -> Finding:
+    """Returns the finding with the line of the sweep that it comes from."""
+    flag = finding.place.removeprefix("--gin.").removeprefix("flag ")
+    texts = [text for axis in sweep.axes for text in axis.labels[variant[axis.name]]]
+    texts += [*sweep.bindings, *sweep.base]
+    mine = [text for text in texts if flag in (text, text.partition("=")[0].strip())]
+    place = _line(mine[0], files) if mine else ""
+    if not place and flag == "SEED":
+        place = _line("seeds", files, quoted=False)
+    metric = finding.message.partition("'")[2].partition("'")[0]
+    if not place and finding.message.startswith("metric "):
+        place = _line(metric, files)
+    if not place and finding.message.startswith("early_stop"):
+        place = _line("early_stop", files, quoted=False)
+    # What stands in a file of the variant has its place already.
+    where = place or finding.place or f"{files[-1]}"
+    return Finding(where, f"{told(variant)}: {finding.message}")
+
+
+def _line(text: str, files: Sequence[str], *, quoted: bool = True) -> str:
+    """Returns the last line of the sweep's files that holds a text, as a place; "" for none."""
+    wanted = (f"'{text}'", f'"{text}"') if quoted else (text,)
+    for file in reversed(files):
+        lines = find(file).read_text(encoding="utf-8").splitlines()
+        for number, line in reversed(list(enumerate(lines, 1))):
+            if any(each in line.partition("#")[0] for each in wanted):
+                return f"{find(file)} line {number}"
+    return ""
+
+
+def _once(findings: Sequence[Finding]) -> list[Finding]:
+    """Returns the findings without those that differ in their variant alone."""
+    found = {
+        (each.place, each.message.partition(": ")[2]): each for each in reversed(list(findings))
+    }
+    return list(reversed(found.values()))
+
+
+def _titled(trial: Planned) -> str:
+    return f"{told(trial.variant)} seed {trial.seed}"
+
+
+def _require_apart(trials: Sequence[Planned]) -> None:
+    """Raises ExperimentError where two trials mean the same: one would pass for two."""
+    known: dict[str, Planned] = {}
+    for trial in trials:
+        other = known.setdefault(trial.meaning, trial)
+        if other is not trial:
+            said = (
+                f"{_titled(trial)} means the same as {_titled(other)}: leave one out, or give it "
+                "what sets it apart"
+            )
+            raise ExperimentError([Finding("", said)])

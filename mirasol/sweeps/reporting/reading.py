@@ -1,0 +1,167 @@
+"""A study from a sweep's folder, or from workdirs with names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mirasol.sweeps import records, scores
+from mirasol.sweeps.reporting import workdir_files
+from mirasol.sweeps.reporting.study import DONE, MISSING, Study, Trial, Variant, with_baseline
+
+METRIC = "accuracy"
+
+
+def of_sweep(folder: Path, metrics: Sequence[str] = (), baseline: str | None = None) -> Study:
+    """Reads a sweep: every trial of its plan, whatever became of it.
+
+    Args:
+      folder: of the sweep.
+      metrics: "TASK/METRIC" each; by default those of the sweep.
+      baseline: name of the variant to compare with; by default that of the sweep.
+
+    Raises:
+      ValueError: the folder holds no sweep, or the baseline is no variant of it.
+    """
+    sweep = records.read_sweep(folder)
+    variants: dict[str, list[Trial]] = {}
+    trials = records.read_trials(folder)
+    for trial in trials:
+        variants.setdefault(variant_name(trial.labels), []).append(_trial(folder, trial))
+    baseline = baseline or (variant_name(sweep.baseline) if sweep.baseline else None)
+    return Study(
+        name=sweep.name,
+        hypothesis=sweep.hypothesis,
+        metrics=tuple(metrics or sweep.metrics),
+        variants=with_baseline([_variant(*item) for item in variants.items()], baseline),
+        facts=_facts(sweep, _begun(trials)),
+    )
+
+
+def of_workdirs(
+    runs: Sequence[tuple[str, Path]], metrics: Sequence[str] = (), baseline: str | None = None
+) -> Study:
+    """Reads workdirs of single runs; those with the same name are seeds of one variant.
+
+    Args:
+      runs: name and workdir each; the first name is the baseline by default.
+      metrics: "TASK/METRIC" each; by default the accuracy of every task that the first run with
+        scores was evaluated on.
+      baseline: name to compare with.
+
+    Raises:
+      ValueError: there are no runs, the baseline is none of them, none has been evaluated, or two
+        runs of one name have the same seed.
+    """
+    variants: dict[str, list[Trial]] = {}
+    chosen = tuple(metrics) or _default_metrics([workdir for _, workdir in runs])
+    for name, workdir in runs:
+        variants.setdefault(name, []).append(_run(workdir, chosen[0]))
+    return Study(
+        name=", ".join(variants),
+        hypothesis="",
+        metrics=chosen,
+        variants=with_baseline([_variant(*item) for item in variants.items()], baseline),
+        facts={"Workdirs": ", ".join(str(workdir) for _, workdir in runs)},
+    )
+
+
+def variant_name(labels: Any) -> str:
+    """Returns a variant's name: the labels of its axes."""
+    return ", ".join(labels.values()) or "all"
+
+
+def _variant(name: str, trials: Sequence[Trial]) -> Variant:
+    """Puts the trials in the order of their seeds.
+
+    Raises:
+      ValueError: two of them have the same seed.
+    """
+    seeds = [trial.seed for trial in trials if trial.seed is not None]
+    twice = {seed for seed in seeds if seeds.count(seed) > 1}
+    if twice:
+        raise ValueError(
+            f"the variant {name!r} has several trials with seed {min(twice)}; they would count "
+            "as one: name them differently, or leave all but one out"
+        )
+    ordered = sorted(trials, key=lambda trial: (trial.seed is None, trial.seed or 0))
+    return Variant(name, tuple(ordered))
+
+
+def _trial(folder: Path, trial: records.TrialRecord | records.PlannedTrial) -> Trial:
+    inside = records.trial_folder(folder, trial.id)
+    workdir = inside / "workdir"
+    if isinstance(trial, records.PlannedTrial):
+        return Trial(trial.seed, workdir, "pending", "not begun")
+    seconds = trial.seconds if trial.state == DONE else None
+    stale = bool(trial.stale_files)
+    return Trial(trial.seed, workdir, trial.state, _reason(trial), seconds, stale)
+
+
+def _reason(trial: records.TrialRecord) -> str:
+    """Returns why a trial is not done; of one that is, nothing."""
+    if trial.state == DONE:
+        return ""
+    if not trial.attempts and not trial.reason:
+        return "not begun"
+    attempts = f"after {trial.attempts} attempts" if trial.attempts > 1 else ""
+    last = trial.error.strip().splitlines()[-1:]
+    code = "" if trial.exit_code in (None, 0) else f"exit code {trial.exit_code}"
+    return "; ".join(filter(None, [trial.reason, code, *last, attempts])) or "no reason recorded"
+
+
+def _run(workdir: Path, metric: str) -> Trial:
+    """Returns a run that nobody scheduled: done, if its last step was evaluated."""
+    if not workdir.is_dir():
+        raise ValueError(f"the workdir {workdir} is not there")
+    seed, last = workdir_files.seed(workdir), workdir_files.last_step(workdir)
+    if last is None:
+        return Trial(seed, workdir, MISSING, "no record of a start (provenance.json)")
+    if workdir_files.final_score(workdir, metric) is None:
+        return Trial(seed, workdir, MISSING, f"no {metric} at its last step, {last}")
+    return Trial(seed, workdir, DONE)
+
+
+def _default_metrics(folders: Sequence[Path]) -> tuple[str, ...]:
+    for workdir in folders:
+        steps = workdir_files.last_step(workdir)
+        found = {} if steps is None else scores.metrics_at(workdir, steps)
+        chosen = tuple(name for name in found if name.partition("/")[2] == METRIC)
+        if chosen:
+            return chosen
+    raise ValueError(
+        "none of the runs has been evaluated for its accuracy at its last step; name what is to "
+        "be compared: --metric=TASK/METRIC"
+    )
+
+
+def _begun(
+    trials: Sequence[records.TrialRecord | records.PlannedTrial],
+) -> list[records.TrialRecord]:
+    known = [each for each in trials if isinstance(each, records.TrialRecord)]
+    return [each for each in known if each.attempts]
+
+
+def _facts(sweep: records.SweepRecord, begun: Sequence[records.TrialRecord]) -> dict[str, str]:
+    stale = sum(bool(trial.stale_files) for trial in begun)
+    facts = {
+        "Plan": f"{sweep.plan}; seeds {', '.join(map(str, sweep.seeds))}",
+        "Base": ", ".join([*sweep.base_files, *sweep.bindings]),
+        "Command": sweep.command,
+        "Commit": ", ".join(sorted({trial.commit or "none" for trial in begun})),
+        "Machine": "; ".join(sorted({_machine(trial) for trial in begun})),
+        "Older code": f"{stale} trials, as of the last submit" if stale else "",
+        "Several codes": _codes(begun),
+    }
+    return {title: text for title, text in facts.items() if text}
+
+
+def _machine(trial: records.TrialRecord) -> str:
+    return ": ".join(filter(None, [trial.host, trial.device]))
+
+
+def _codes(begun: Sequence[records.TrialRecord]) -> str:
+    """Warns where not all trials ran with the same code."""
+    codes = {trial.code for trial in begun}
+    return f"trials ran with {len(codes)} states of the code" if len(codes) > 1 else ""

@@ -1,0 +1,129 @@
+"""What a report is about: variants, and of each the trials that were planned.
+
+    Study -> Variant (a row of the table) -> Trial (a seed of it) -> workdir
+
+A trial that is not done keeps its place, with the reason, so that nothing is averaged over fewer
+seeds than planned without being said.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mirasol.spelling import nearest
+
+DONE, MISSING = "done", "missing"
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """One training of a variant.
+
+    Attributes:
+      seed: of the run; None where it is not known.
+      workdir: its files; of a trial that never ran not there.
+      state: of records.State; "missing" where a run lacks its record or its last scores.
+      reason: why it is not done; "" for one that is.
+      seconds: of all attempts together; None where nobody took the time.
+      stale: whether its source files differed from those of the sweep's last submit.
+    """
+
+    seed: int | None
+    workdir: Path
+    state: str
+    reason: str = ""
+    seconds: float | None = None
+    stale: bool = False
+
+    @property
+    def done(self) -> bool:
+        """Whether it came to its end with all its scores."""
+        return self.state == DONE
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """What is trained alike but for the seed.
+
+    Attributes:
+      name: in the table.
+      trials: as planned, in the order of their seeds.
+    """
+
+    name: str
+    trials: tuple[Trial, ...]
+
+    @property
+    def done(self) -> tuple[Trial, ...]:
+        """The trials that count."""
+        return tuple(trial for trial in self.trials if trial.done)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every planned trial is done."""
+        return len(self.done) == len(self.trials) > 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """Variants that are compared with one of them.
+
+    Attributes:
+      name: of the sweep.
+      hypothesis: what it is to show; "" if nobody says.
+      metrics: "TASK/METRIC", the first one is that of the plots.
+      variants: in the order of the table, the baseline first.
+      facts: what else is to be said of it, title to text: commit, machine.
+    """
+
+    name: str
+    hypothesis: str
+    metrics: tuple[str, ...]
+    variants: tuple[Variant, ...]
+    facts: Mapping[str, str]
+
+    @property
+    def baseline(self) -> Variant:
+        """What every other variant is compared with."""
+        return self.variants[0]
+
+    def short(self, metric: str) -> str:
+        """Returns a metric's name without its task, where all are of the same one."""
+        tasks = {each.partition("/")[0] for each in self.metrics}
+        return metric.partition("/")[2] if len(tasks) == 1 else metric
+
+    @property
+    def not_done(self) -> list[tuple[Variant, Trial]]:
+        """The trials that count nowhere."""
+        return [
+            (variant, trial)
+            for variant in self.variants
+            for trial in variant.trials
+            if not trial.done
+        ]
+
+
+def with_baseline(variants: Sequence[Variant], name: str | None) -> tuple[Variant, ...]:
+    """Returns the variants with the baseline first.
+
+    Args:
+      variants: in the order of the plan.
+      name: of the baseline; None: the first is it already.
+
+    Raises:
+      ValueError: there is no such variant, or none at all.
+    """
+    if not variants:
+        raise ValueError("there is nothing to report: no variant is planned")
+    names = [variant.name for variant in variants]
+    if name is None:
+        return tuple(variants)
+    if name not in names:
+        raise ValueError(
+            f"the baseline {name!r} is none of the variants{nearest(name, names)}; there are "
+            f"{', '.join(map(repr, names))}"
+        )
+    baseline = variants[names.index(name)]
+    return (baseline, *(variant for variant in variants if variant is not baseline))

@@ -1,0 +1,40 @@
+"""What a trial has scored so far, read of the metrics that its run may be writing."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+METRICS = "metrics.jsonl"
+
+
+def metrics_at(workdir: Path, step: int) -> dict[str, float]:
+    """Returns "task/metric" -> value of the evaluations at a step; empty where there are none.
+
+    Values that were not finite are NaN.
+    """
+    return dict(_evaluations(workdir / METRICS, step))
+
+
+def last_step(workdir: Path) -> int:
+    """Returns the newest step that the metrics tell of, 0 before the first."""
+    return max((line["step"] for line in _lines(workdir / METRICS)), default=0)
+
+
+def _evaluations(path: Path, step: int) -> Iterator[tuple[str, float]]:
+    for line in _lines(path):
+        if line["step"] == step and "task" in line:
+            for name, value in line.items():
+                if name not in ("step", "split", "task"):
+                    yield f"{line['task']}/{name}", math.nan if value is None else float(value)
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yields the whole lines of a file that a run may be writing."""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    for line in text.splitlines(keepends=True):
+        if line.endswith("\n"):
+            yield json.loads(line)

@@ -1,0 +1,23 @@
+"""Signals that ask to stop, gathered rather than obeyed at once."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def gathered() -> Iterator[list[int]]:
+    """Gathers SIGTERM and SIGINT while the block runs."""
+    heard: list[int] = []
+
+    def take(number: int, frame: object) -> None:
+        heard.append(number)
+
+    before = {each: signal.signal(each, take) for each in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield heard
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

@@ -1,0 +1,203 @@
+"""Over the process of a trial, from its start to what is written of its end."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import json
+import math
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mirasol.sweeps.early import EarlyStop
+from mirasol.sweeps.records import State, TrialRecord, read_sweep, trial_folder, write_trial
+from mirasol.sweeps.scores import METRICS, metrics_at
+
+LOG = "log.txt"
+_ERROR_LINES = 20
+_STOPPED_CODES = (128 + signal.SIGTERM, 128 + signal.SIGINT, -signal.SIGTERM, -signal.SIGINT)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Rules:
+    """By which a trial is judged.
+
+    Attributes:
+      metrics: that must be there at the last step.
+      early_stop: a rule to end it by, if any.
+      limit_s: seconds it may take.
+      silence_s: seconds without anything written.
+      grace_s: seconds to end in order, before it is killed.
+      poll_s: seconds between two looks at it.
+    """
+
+    metrics: tuple[str, ...]
+    early_stop: EarlyStop | None
+    limit_s: float | None
+    silence_s: float
+    grace_s: float = 60.0
+    poll_s: float = 1.0
+
+
+class Watch:
+    """Over one process.
+
+    Args:
+      folder: of the trial.
+      rules: of it.
+      record: of the attempt that begins.
+      heard: signals, as they come.
+    """
+
+    def __init__(self, folder: Path, rules: Rules, record: TrialRecord, heard: Sequence[int]):
+        self._folder, self._rules, self._record, self._heard = folder, rules, record, heard
+        self._began_s = time.monotonic()
+        self._log, self._workdir = folder / LOG, folder / "workdir"
+
+    def to_the_end(self, command: Sequence[str], variables: Mapping[str, str], lock: int) -> str:
+        """Runs the process and writes what became of it; returns the state.
+
+        Args:
+          command: of the process.
+          variables: its whole environment.
+          lock: file descriptor of the trial's lock, which the process inherits.
+        """
+        with self._log.open("ab") as log:
+            try:
+                process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env=variables,
+                    pass_fds=[lock],
+                    start_new_session=True,
+                )
+            except OSError as error:
+                return self._end("failed", None, f"could not be started: {error}")
+        self._record = dataclasses.replace(self._record, process=process.pid)
+        write_trial(self._folder, self._record)
+        state, reason = self._watched(process)
+        _kill_group(process.pid)  # Workers that it has left behind.
+        return self._end(state, process.returncode, reason)
+
+    def _watched(self, process: subprocess.Popen[bytes]) -> tuple[State, str]:
+        """Waits for the process, or ends it; returns the state and the reason for it."""
+        while True:
+            try:
+                process.wait(self._rules.poll_s)
+            except subprocess.TimeoutExpired:
+                pass
+            else:
+                return self._judged(process.returncode)
+            if self._heard:
+                self._terminate(process)
+                judged = self._judged(process.returncode)
+                return judged if judged[0] == "done" else ("pending", "stopped by a signal")
+            if verdict := self._early():
+                self._terminate(process)
+                return "stopped", verdict
+            if hung := self._hung():
+                self._terminate(process)
+                return "failed", hung
+
+    def _judged(self, code: int) -> tuple[State, str]:
+        """Returns what an exit code and the metrics amount to."""
+        if code in _STOPPED_CODES:
+            return "pending", "its process was stopped by a signal"
+        if code < 0:
+            return "failed", f"its process was killed by {signal.Signals(-code).name}"
+        if code > 0:
+            return "failed", f"its process ended with exit code {code}"
+        if unscored := self._unscored():
+            return "failed", f"its process ended with exit code 0, but {unscored}"
+        return "done", ""
+
+    def _unscored(self) -> str:
+        """Returns which final metrics there are not, or not as numbers; "" where all are."""
+        found, step = metrics_at(self._workdir, self._record.steps), self._record.steps
+        lacking = [name for name in self._rules.metrics if name not in found]
+        if lacking:
+            return f"{', '.join(lacking)} at step {step} is not in metrics.jsonl"
+        broken = [name for name in self._rules.metrics if not math.isfinite(found[name])]
+        return f"{', '.join(broken)} at step {step} is not a finite number" if broken else ""
+
+    def _early(self) -> str:
+        """Returns why the trial ends now, by a rule that looks once; "" where it goes on."""
+        rule = self._rules.early_stop
+        if rule is None or self._record.looked_at == rule.step or not rule.is_due(self._workdir):
+            return ""
+        verdict = rule.verdict(self._workdir, self._planned)
+        self._record = dataclasses.replace(self._record, looked_at=rule.step)
+        write_trial(self._folder, self._record)
+        return verdict
+
+    def _planned(self) -> list[Path]:
+        """Returns the workdirs of the plan's trials: of earlier plans others may lie beside."""
+        sweep = self._folder.parent.parent
+        return [trial_folder(sweep, trial.id) / "workdir" for trial in read_sweep(sweep).trials]
+
+    def _hung(self) -> str:
+        took_s, limit_s = time.monotonic() - self._began_s, self._rules.limit_s
+        if limit_s is not None and took_s > limit_s:
+            return f"it took longer than its limit of {limit_s:g} s"
+        written = [path for path in (self._log, self._workdir / METRICS) if path.exists()]
+        newest = max((path.stat().st_mtime for path in written), default=0.0)
+        silent_s = min(took_s, time.time() - newest)
+        if silent_s > self._rules.silence_s:
+            return f"it wrote nothing for {self._rules.silence_s:g} s: it hangs"
+        return ""
+
+    def _terminate(self, process: subprocess.Popen[bytes]) -> None:
+        process.terminate()
+        try:
+            process.wait(self._rules.grace_s)
+        except subprocess.TimeoutExpired:
+            _kill_group(process.pid)
+            process.wait()
+
+    def _end(self, state: State, code: int | None, reason: str) -> str:
+        took_s = time.monotonic() - self._began_s
+        self._record = dataclasses.replace(
+            self._record,
+            state=state,
+            exit_code=code,
+            reason=reason,
+            error=_last_lines(self._log) if state == "failed" else "",
+            ended=now(),
+            seconds=round(self._record.seconds + took_s, 3),
+            device=_device(self._workdir),
+            pid=None,
+            process=None,
+        )
+        write_trial(self._folder, self._record)
+        return self._record.state
+
+
+def _kill_group(leader: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
+
+
+def _last_lines(path: Path) -> str:
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    return "\n".join(text.splitlines()[-_ERROR_LINES:])
+
+
+def _device(workdir: Path) -> str | None:
+    """Returns what the run's newest record says of its runtime."""
+    path = workdir / "provenance.json"
+    if not path.is_file():
+        return None
+    runtime: str = json.loads(path.read_text(encoding="utf-8"))["starts"][-1]["runtime"]
+    return runtime
+
+
+def now() -> str:
+    """Returns the time, in ISO 8601 with its zone."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -1,0 +1,59 @@
+"""What a trial may take, from what others took; what people see of a sweep."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from mirasol.sweeps import cost, screen
+from mirasol.sweeps.records import TrialRecord
+
+SMALL, LARGE = {"width": "96"}, {"width": "192"}
+COUNTS = [(SMALL, 100), (LARGE, 300)]
+
+
+def done(labels, seconds: float, **changes) -> TrialRecord:
+    given = {"id": "a", "seed": 0, "steps": 4, "state": "done"}
+    return TrialRecord(**{**given, **changes}, labels=labels, seconds=seconds)
+
+
+def test_another_seed_tells_what_a_trial_takes():
+    found = [done(SMALL, 10.0), done(SMALL, 20.0), done(LARGE, 99.0)]
+    assert cost.seconds(SMALL, 100, found, COUNTS) == (15.0, "as another seed took")
+
+
+def test_operations_tell_it_where_no_seed_does():
+    seconds, how = cost.seconds(LARGE, 300, [done(SMALL, 10.0)], COUNTS)
+    assert seconds == pytest.approx(30.0)
+    assert "operations" in how
+
+
+def test_nothing_tells_it_before_the_first():
+    assert cost.seconds(SMALL, 100, [], COUNTS) is None
+
+
+def test_a_log_has_a_line_for_each_change(capsys):
+    shown = screen.Lines("toy/accuracy")
+    trials = [done(SMALL, 0.0, state="pending"), done(LARGE, 0.0, id="b", state="running")]
+    folders = [Path("nowhere")] * 2
+    shown.show(trials, folders)
+    shown.show(trials, folders)
+    shown.show([trials[0], done(LARGE, 12.0, id="b", state="failed", reason="it hangs")], folders)
+    assert capsys.readouterr().out.splitlines() == [
+        "[0/2] b width=192 seed 0 running step 0/4",
+        "[0/2] b width=192 seed 0 failed step 0/4 12 s it hangs",
+    ]
+
+
+def test_a_table_shows_every_trial_whatever_its_labels_hold():
+    from rich.console import Console
+
+    trials = [done({"axis": "[red]"}, 3.0), done(LARGE, 0.0, id="b", state="pending")]
+    drawn = io.StringIO()
+    Console(file=drawn, width=120).print(
+        screen._table(trials, [Path("nowhere")] * 2, "toy/accuracy")
+    )
+    for text in ("1 pending, 1 done", "axis=[red]", "width=192", "toy/accuracy"):
+        assert text in drawn.getvalue()

@@ -1,0 +1,73 @@
+"""What is printed for machines elsewhere: commands that this one can parse."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mirasol.sweeps import elsewhere
+from mirasol.sweeps.planning import Planned
+
+FOLDER = Path("workdirs/sweeps/a sweep")
+
+
+@pytest.fixture
+def named():
+    """Two trials with their commands; one has a binding with quotes and a space in it."""
+    trials = [
+        Planned(
+            id=f"abc{seed}",
+            variant={"combiner": "ttm"},
+            seed=seed,
+            files=("runs/base.gin", "models/combiners/token_turing.gin"),
+            bindings=("EvaluationPlan.tasks = ['a task']", f"SEED = {seed}"),
+            spec=None,
+            steps=4,
+            sources={},
+            meaning="",
+        )
+        for seed in (0, 1)
+    ]
+    return [(each, elsewhere.arguments(each, FOLDER, "cuda", each.id)) for each in trials]
+
+
+def test_commands_are_lines_of_a_shell(named):
+    lines = elsewhere.commands(named).splitlines()
+    assert lines[::2] == ["# abc0 combiner=ttm seed 0", "# abc1 combiner=ttm seed 1"]
+    assert shlex.split(lines[1]) == [
+        *("python", "-m", "mirasol", "train", "--gin_file=runs/base.gin"),
+        "--gin_file=models/combiners/token_turing.gin",
+        "--gin.EvaluationPlan.tasks=['a task']",
+        "--gin.SEED=0",
+        "--workdir=workdirs/sweeps/a sweep/trials/abc0/workdir",
+        "--runtime=cuda",
+    ]
+
+
+def test_the_slurm_script_runs_the_task_of_its_number(named, tmp_path):
+    script = elsewhere.slurm_script("a-sweep", FOLDER, named, 3)
+    assert "#SBATCH --array=0-1%3" in script
+    assert "#SBATCH --signal=B:TERM@120" in script  # To the shell, which the training replaces.
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    python.chmod(0o755)
+    variables = {"PATH": f"{tmp_path}:/usr/bin:/bin", "SLURM_ARRAY_TASK_ID": "1"}
+    ran = subprocess.run(
+        ["bash", "-c", script], env=variables, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.splitlines() == named[1][1][1:]
+
+
+def test_the_manifest_has_a_job_for_each_trial(named):
+    manifest = json.loads(elsewhere.kubernetes("A_sweep", named, "image:1"))
+    assert [each["metadata"]["name"] for each in manifest["items"]] == [
+        "a-sweep-abc0",
+        "a-sweep-abc1",
+    ]
+    (job,) = manifest["items"][0]["spec"]["replicatedJobs"]
+    (container,) = job["template"]["spec"]["template"]["spec"]["containers"]
+    assert (container["command"], container["image"]) == (named[0][1], "image:1")

@@ -1,0 +1,136 @@
+"""From gin files to trials: what makes a trial another one, and mistakes with their place."""
+
+from __future__ import annotations
+
+import pytest
+
+from mirasol.findings import ExperimentError
+from mirasol.gin_files import sweeps
+from mirasol.sweeps import planning
+
+SWEEP = """
+from __gin__ import dynamic_registration
+from mirasol.sweeps import early
+from mirasol.sweeps import plan
+
+plan.Sweep:
+    hypothesis = 'none'
+    base = ['runs/av_shapes_tiny.gin']
+    axes = [@combiner/plan.Axis()]
+    plan = @plan.Grid()
+    seeds = [0]
+    metrics = ['av_shapes_tiny_joint/accuracy']
+
+combiner/plan.Axis:
+    name = 'combiner'
+    labels = {
+        'transformer': [],
+        'token_turing': ['models/combiners/token_turing.gin'],
+    }
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "two.gin"
+    path.write_text(SWEEP)
+    return path
+
+
+def planned(file, *bindings: str, check: bool = False) -> list[planning.Planned]:
+    sweep = planning.read([str(file)], bindings)
+    return planning.plan(sweep, [str(file)], check=check)
+
+
+def test_a_trial_is_what_it_means_wherever_it_stands(file):
+    one, two = planned(file, "Sweep.seeds = [0, 7]")[:2]
+    assert (one.variant, one.seed, one.steps) == ({"combiner": "transformer"}, 0, 20)
+    assert one.id != two.id
+    lines = file.read_text().splitlines()
+    reordered = [*lines[:-3], lines[-2], lines[-3], lines[-1]]
+    file.write_text("\n".join(reordered))
+    again = planned(file, "Sweep.seeds = [7, 0]")
+    assert {one.id, two.id} == {
+        each.id for each in again if each.variant["combiner"] == "transformer"
+    }
+
+
+def test_a_trial_uses_the_sources_of_its_own_parts(file):
+    transformer, turing = planned(file)
+    own = {"mirasol/models/token_turing.py", "mirasol/models/token_learner.py"}
+    assert turing.sources.keys() - transformer.sources.keys() == own
+    others = {"mirasol/training_run.py", "mirasol/models/mirasol3b.py", "tasks/av_shapes.py"}
+    assert others <= transformer.sources.keys()
+
+
+@pytest.mark.parametrize(
+    ("bindings", "said"),
+    [
+        (
+            ["Sweep.metrics = ['av_shapes_tiny_jont/accuracy']"],
+            "the base run evaluates av_shapes_tiny_joint; did you mean 'av_shapes_tiny_joint'",
+        ),
+        (["Sweep.bindings = ['WIDHT = 3']"], "combiner=transformer: .*WIDHT"),
+        (["Sweep.seed = [1]"], "did you mean 'seeds'"),
+        (
+            ["Sweep.seeds = [1, 2]", "Sweep.bindings = ['Trainer.seed = 3']"],
+            "seed 2 means the same",
+        ),
+    ],
+)
+def test_what_is_wrong_is_told(file, bindings, said):
+    with pytest.raises(ExperimentError, match=said):
+        planned(file, *bindings)
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        (3, r"line 11: .*step 3, and the base run .* every 20"),
+        (40, r"line 11: .*step 40, and the base run ends at 20"),
+    ],
+)
+def test_a_rule_looks_at_a_step_that_is_evaluated(file, step, said):
+    rule = "metric = 'av_shapes_tiny_joint/accuracy'\n    value = 0.5\n"
+    text = file.read_text().replace("seeds =", "early_stop = @early.StopBelow()\n    seeds =")
+    file.write_text(f"{text}\nearly.StopBelow:\n    {rule}    step = {step}\n")
+    with pytest.raises(ExperimentError, match=said):
+        planned(file)
+
+
+def test_a_mistake_has_the_line_of_the_sweep(file):
+    text = file.read_text().replace("token_turing.gin", "tokn_turing.gin")
+    file.write_text(text)
+    number = next(i for i, line in enumerate(text.splitlines(), 1) if "tokn" in line)
+    with pytest.raises(ExperimentError) as caught:
+        planned(file)
+    (finding,) = caught.value.findings
+    assert finding.place == f"{file} line {number}"
+    assert "token_turing.gin" in finding.message
+
+
+def test_variants_that_mean_the_same_are_refused(file):
+    file.write_text(file.read_text().replace("'models/combiners/token_turing.gin'", ""))
+    with pytest.raises(ExperimentError, match="=token_turing seed 0 means the same as combiner=t"):
+        planned(file)
+
+
+@pytest.mark.parametrize("name", sweeps())
+def test_a_shipped_sweep_can_be_read(name):
+    files = [name] if name != "ablations/on_msrvtt_qa.gin" else ["ablations/combiner.gin", name]
+    found = planning.read(files)
+    assert len(found.variants()) > 1
+    assert len(found.seeds) >= 3
+    assert found.baseline in found.variants()
+
+
+@pytest.mark.slow  # Each variant of each is checked, which runs its model on made-up clips.
+@pytest.mark.parametrize("more", [[], ["ablations/on_msrvtt_qa.gin"]])
+@pytest.mark.parametrize("name", sorted({*sweeps()} - {"ablations/on_msrvtt_qa.gin"}))
+def test_every_trial_of_a_shipped_sweep_is_checked(name, more):
+    if more and name == "ablations/long_range.gin":
+        pytest.skip("its set has no other form")
+    tokens = ["ALL_TOKENS = 'COMBINER_TOKENS = 80'"] if "main" in name and more else []
+    found = planning.read([name, *more], tokens)
+    trials = planning.plan(found, [name, *more])
+    assert len({trial.id for trial in trials}) == len(found.variants()) * len(found.seeds)

@@ -1,0 +1,159 @@
+"""The scheduler's state machine, with stand-in trials: killed, doubled, stopped, with failures."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from mirasol.sweeps import locks
+from mirasol.sweeps.records import TrialRecord, read_trial, trial_folder
+from mirasol.sweeps.scores import metrics_at
+from tests.sweeps import scheduling
+
+TWELVE = ["fail_once" if number in (3, 8) else "fine" for number in range(12)]
+
+
+def records(folder: Path) -> list[TrialRecord]:
+    return [read_trial(path) for path in sorted((folder / "trials").iterdir())]
+
+
+def starts(folder: Path) -> list[list[int]]:
+    """The steps from which each trial was begun."""
+    files = sorted((folder / "trials").glob("*/starts.txt"))
+    return [[int(line) for line in file.read_text().splitlines()] for file in files]
+
+
+def table(folder: Path) -> list[tuple]:
+    return [
+        (each.id, each.seed, each.state, metrics_at(trial_folder(folder, each.id) / "workdir", 4))
+        for each in records(folder)
+    ]
+
+
+def require_each_trained_once(folder: Path) -> None:
+    for number, begun in enumerate(starts(folder)):
+        metrics = trial_folder(folder, f"trial{number:02}") / "workdir/metrics.jsonl"
+        assert len(metrics.read_text().splitlines()) == scheduling.STEPS
+        assert begun == ([0, 1] if TWELVE[number] == "fail_once" else [0])
+
+
+def steps_taken(folder: Path) -> int:
+    files = (folder / "trials").glob("*/workdir/metrics.jsonl")
+    return sum(len(file.read_text().splitlines()) for file in files)
+
+
+def killed_at_random(folder: Path, executor: str) -> None:
+    """Kills ten schedulers, each once so many steps of all have been taken, and lets one end."""
+    draw = random.Random(5)
+    for moment in sorted(draw.sample(range(len(TWELVE) * scheduling.STEPS), 10)):
+        process = scheduling.start(folder, 2, 1, executor)
+        wait_until(lambda moment=moment: steps_taken(folder) >= moment)
+        time.sleep(draw.uniform(0.0, 0.2))
+        process.kill()
+        process.wait()
+    last = scheduling.start(folder, 2, 1, executor)
+    assert last.wait(timeout=240) == 0
+
+
+@pytest.mark.parametrize("executor", ["plain", pytest.param("submitit", marks=pytest.mark.slow)])
+def test_a_scheduler_killed_at_ten_random_moments_loses_nothing(tmp_path, executor):
+    killed, undisturbed = tmp_path / "killed", tmp_path / "undisturbed"
+    for folder in (killed, undisturbed):
+        scheduling.plant(folder, TWELVE)
+    killed_at_random(killed, executor)
+    assert scheduling.scheduler(undisturbed, 4, 1).run()
+    assert [each.state for each in records(killed)] == ["done"] * 12
+    require_each_trained_once(killed)
+    assert table(killed) == table(undisturbed)
+
+
+def test_two_schedulers_share_a_sweep(tmp_path):
+    scheduling.plant(tmp_path, TWELVE[:6])
+    both = [scheduling.start(tmp_path, 2, 1) for _ in range(2)]
+    assert [process.wait(timeout=120) for process in both] == [0, 0]
+    assert [each.state for each in records(tmp_path)] == ["done"] * 6
+    assert starts(tmp_path) == [[0], [0], [0], [0, 1], [0], [0]]
+
+
+def test_ctrl_c_has_trials_save_and_the_same_command_goes_on(tmp_path):
+    scheduling.plant(tmp_path, ["fine", "fine"], pause_s=0.5)
+    process = scheduling.start(tmp_path, 2, 1)
+    wait_until(lambda: len(starts(tmp_path)) == 2 and all(r.process for r in records(tmp_path)))
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 130
+    found = records(tmp_path)
+    assert [each.state for each in found] == ["pending"] * 2
+    assert {each.reason for each in found} == {"stopped by a signal"}
+    assert not any(locks.is_held(trial_folder(tmp_path, each.id)) for each in found)
+    assert scheduling.scheduler(tmp_path, 2, 1).run()
+    assert [each.state for each in records(tmp_path)] == ["done"] * 2
+    assert all(begun[0] == 0 < begun[1] for begun in starts(tmp_path))
+
+
+def test_ctrl_c_does_not_fail_a_trial_that_is_tried_for_the_last_time(tmp_path):
+    scheduling.plant(tmp_path, ["fail_once"], pause_s=0.5)
+    process = scheduling.start(tmp_path, 1, 1)
+    wait_until(lambda: [r.attempts for r in records(tmp_path) if r.process] == [2])
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 130
+    (record,) = records(tmp_path)
+    assert (record.state, record.reason) == ("pending", "stopped by a signal")
+
+
+def test_a_trial_that_outlived_its_watcher_is_waited_for(tmp_path):
+    scheduling.plant(tmp_path, ["fine"], pause_s=0.4)
+    process = scheduling.start(tmp_path, 1, 0)
+    wait_until(lambda: starts(tmp_path) == [[0]] and records(tmp_path)[0].process is not None)
+    process.kill()
+    process.wait()
+    os.kill(records(tmp_path)[0].pid or 0, signal.SIGKILL)
+    assert records(tmp_path)[0].state == "running"
+    assert locks.is_held(trial_folder(tmp_path, "trial00"))
+    assert scheduling.scheduler(tmp_path, 1, 1).run()
+    assert records(tmp_path)[0].state == "done"
+    assert starts(tmp_path) == [[0, scheduling.STEPS]]  # Found trained, by a second start.
+
+
+def test_what_fails_ends_failed_and_the_rest_goes_on(tmp_path):
+    scheduling.plant(tmp_path, ["die", "silent", "fine"])
+    assert scheduling.scheduler(tmp_path, 2, 1).run()
+    assert [each.state for each in records(tmp_path)] == ["failed", "failed", "done"]
+    assert [each.attempts for each in records(tmp_path)] == [2, 2, 1]
+    # The same command tries again, what failed alone.
+    assert scheduling.scheduler(tmp_path, 2, 0).run()
+    assert [each.attempts for each in records(tmp_path)] == [3, 3, 1]
+
+
+def test_a_watcher_that_never_begins_is_no_endless_loop(tmp_path):
+    class Nothing:
+        def submit(self, attempt):
+            return self
+
+        def done(self):
+            return True
+
+    scheduling.plant(tmp_path, ["fine"])
+    waiting = scheduling.scheduler(tmp_path, 1, 1)
+    waiting._executor = Nothing()
+    assert waiting.run()
+    (record,) = records(tmp_path)
+    assert (record.state, record.attempts) == ("failed", 0)
+    assert "could be started" in record.reason
+
+
+def test_submitit_runs_an_attempt(tmp_path):
+    scheduling.plant(tmp_path, ["fine"], pause_s=0.01)
+    assert scheduling.scheduler(tmp_path, 1, 0, "submitit").run()
+    assert records(tmp_path)[0].state == "done"
+
+
+def wait_until(holds, timeout_s: float = 60.0) -> None:
+    end_s = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < end_s, "it never came"
+        time.sleep(0.02)

@@ -1,0 +1,177 @@
+"""What is there already and what has changed since, in a folder that is submitted to again."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+
+import pytest
+
+from mirasol.sweeps import dry_run, planning, sources, submission
+from mirasol.sweeps.records import (
+    all_trials,
+    read_sweep,
+    read_trial,
+    read_trials,
+    trial_folder,
+    write_trial,
+)
+from tests.sweeps.test_planning import SWEEP
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory):
+    path = tmp_path_factory.mktemp("plan") / "two.gin"
+    path.write_text(SWEEP)
+    sweep = planning.read([str(path)])
+    return sweep, planning.plan(sweep, [str(path)], check=False)
+
+
+@pytest.fixture
+def submitted(plan, tmp_path):
+    """The folder, the sweep and its two trials, both of them done."""
+    sweep, trials = plan
+    found = submission.chosen(tmp_path, trials)
+    submission.submit(tmp_path, sweep, "two", found, ["--gin_file=two.gin"])
+    for trial in trials:
+        inside = trial_folder(tmp_path, trial.id)
+        write_trial(inside, dataclasses.replace(read_trial(inside), state="done", attempts=1))
+    return tmp_path, sweep, trials
+
+
+@pytest.fixture
+def edit(monkeypatch, tmp_path_factory):
+    """Edits a copy of the package, and has it be the one that sources are read of."""
+    caches = (sources._checksums, sources._reached, sources._imports)
+
+    def of(name: str) -> None:
+        package = tmp_path_factory.mktemp("checkout")
+        sources._copy(package)
+        file = package / "mirasol" / name
+        file.write_text(file.read_text() + "# One more line.\n")
+        monkeypatch.setattr(sources.code, "package", lambda: package / "mirasol")
+        for cache in caches:
+            cache.cache_clear()
+
+    yield of
+    monkeypatch.undo()
+    for cache in caches:
+        cache.cache_clear()
+
+
+def replanned(trials):
+    """Returns the trials as the code is now."""
+    return [
+        dataclasses.replace(
+            each, sources=(used := sources.used(each.spec)), id=sources.digest([each.meaning, used])
+        )
+        for each in trials
+    ]
+
+
+def test_a_submit_freezes_code_and_configuration(submitted):
+    folder, _, trials = submitted
+    record = read_sweep(folder)
+    assert [each.id for each in read_trials(folder)] == [trial.id for trial in trials]
+    frozen = folder / "code" / record.code
+    for name in ("__main__.py", "tasks/av_shapes.py", "gin/runs/av_shapes_tiny.gin"):
+        assert (frozen / "mirasol" / name).is_file()
+    text = (trial_folder(folder, trials[1].id) / submission.CONFIG).read_text()
+    assert text.startswith("# combiner=token_turing, seed 0")
+    assert "TokenTuringCombiner" in text
+
+
+def test_the_same_again_changes_nothing(submitted):
+    folder, sweep, trials = submitted
+    found = submission.chosen(folder, trials)
+    assert [each.stale_files for each in found] == [(), ()]
+    submission.submit(folder, sweep, "two", submission.settled(found, "ask"), [])
+    assert [read_trial(trial_folder(folder, each.id)).state for each in trials] == ["done"] * 2
+
+
+def test_a_dry_run_tells_what_is_left_and_about_how_long_it_takes(submitted):
+    folder, sweep, trials = submitted
+    inside = trial_folder(folder, trials[0].id)
+    write_trial(inside, dataclasses.replace(read_trial(inside), seconds=50.0))
+    shutil.rmtree(trial_folder(folder, trials[1].id))
+    said = list(dry_run.lines(sweep, submission.chosen(folder, trials)))
+    assert said[0].startswith("2 trials (grid) of ")
+    assert "seed 0  done, 50 s so far  " in said[3]
+    assert "seed 0  new  " in said[4] and "by the operations of trials that are done" in said[4]
+    assert said[5].startswith("1 ended, 1 left (about 5")
+    assert said[5].endswith(" s of training); 0 stale")
+
+
+def test_labels_are_those_of_the_newest_plan(submitted):
+    folder, sweep, trials = submitted
+    renamed = [
+        dataclasses.replace(each, variant={"combiner": f"a {each.variant['combiner']}"})
+        for each in trials
+    ]
+    submission.submit(folder, sweep, "two", submission.chosen(folder, renamed), [])
+    for found in (read_trials(folder), all_trials(folder)):
+        assert {each.labels["combiner"] for each in found} == {"a transformer", "a token_turing"}
+        assert [each.state for each in found] == ["done"] * 2
+
+
+def test_a_source_that_both_use_makes_both_stale(submitted, edit):
+    folder, sweep, trials = submitted
+    edit("training/step.py")
+    found = submission.chosen(folder, replanned(trials))
+    assert [each.stale_files for each in found] == [("mirasol/training/step.py",)] * 2
+    assert [each.id for each in found] == [trial.id for trial in trials]
+    said = "\n".join(dry_run.lines(sweep, found))
+    assert said.count("stale: mirasol/training/step.py changed since it began") == 2
+    assert said.endswith("\n2 ended, 0 left; 2 stale")
+    with pytest.raises(ValueError, match=r"2 trials .* ran with other code .*step\.py changed"):
+        submission.settled(found, "ask")
+
+
+def test_what_is_stale_stands_or_is_trained_anew_beside_the_old(submitted, edit):
+    folder, sweep, trials = submitted
+    edit("models/token_turing.py")
+    found = submission.chosen(folder, replanned(trials))
+    assert [bool(each.stale_files) for each in found] == [False, True]
+    submission.submit(folder, sweep, "two", submission.settled(found, "keep"), [])
+    kept = read_trials(folder)
+    assert [each.stale_files for each in kept] == [[], ["mirasol/models/token_turing.py"]]
+    submission.submit(folder, sweep, "two", submission.settled(found, "retrain"), [])
+    anew = read_trials(folder)
+    assert [each.state for each in anew] == ["done", "pending"]
+    assert anew[0].id == kept[0].id
+    assert anew[1].id != kept[1].id
+    assert anew[1].code != kept[1].code
+    assert (
+        (folder / "code" / anew[1].code / "mirasol/models/token_turing.py")
+        .read_text()
+        .endswith("# One more line.\n")
+    )
+
+
+def test_what_is_edited_between_plan_and_copy_is_refused(submitted, edit):
+    folder, _, trials = submitted
+    edit("models/token_turing.py")
+    sources._checksums()  # As it is when the trials are planned.
+    file = sources.code.package() / "models/pooling.py"
+    file.write_text(file.read_text() + "# One more line.\n")
+    frozen = sorted((folder / "code").iterdir())
+    with pytest.raises(ValueError, match=r"mirasol/models/pooling\.py changed while"):
+        sources.freeze(folder / "code", [each.spec for each in trials])
+    assert sorted((folder / "code").iterdir()) == frozen
+
+
+def test_a_source_that_no_trial_uses_makes_none_stale(submitted, edit):
+    folder, _, trials = submitted
+    edit("models/pooling.py")
+    assert [each.id for each in replanned(trials)] == [each.id for each in trials]
+    shutil.rmtree(folder / "code")  # Nothing of this looks at frozen code.
+    assert not any(each.stale_files for each in submission.chosen(folder, replanned(trials)))
+
+
+def test_a_trial_is_attempted_with_the_code_that_it_began_with(submitted):
+    folder, sweep, trials = submitted
+    attempt = submission.attempt(folder, trials[0].id, sweep, "cpu")
+    # Devices and threads of here may not be those of the machine that trains.
+    assert attempt.environment == {"PYTHONPATH": str(folder / "code" / read_sweep(folder).code)}
+    assert attempt.rules.metrics == ("av_shapes_tiny_joint/accuracy",)
+    assert attempt.command[-1] == "--runtime=cpu"

@@ -1,0 +1,59 @@
+"""The command: a sweep's folder, runs by name, and mistakes in one line."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+from tests.sweeps.reporting import made_up
+
+main = runpy.run_path(str(Path(__file__).parents[2] / "tools/report.py"))["main"]
+
+
+@pytest.fixture
+def sweep(tmp_path) -> Path:
+    return made_up.write_synthetic(tmp_path / "combiner", made_up.synthetic_rows())
+
+
+def test_a_sweep_gets_a_report_of_its_own(sweep, capsys):
+    assert main([str(sweep), "--clips=0"]) == 0
+    printed = capsys.readouterr().out
+    table = (sweep / "report" / "table.md").read_text(encoding="utf-8")
+    assert printed == f"{table}\n{sweep / 'report' / 'report.html'}\n"
+    assert "| transformer | 3 of 3 |" in table
+    page = (sweep / "report" / "report.html").read_text(encoding="utf-8")
+    assert f"python tools/report.py {sweep} --clips=0" in page
+
+
+def test_runs_by_name(sweep, tmp_path, capsys):
+    trials = ("transformer-0", "transformer-1")
+    runs = [f"--run=a={sweep}/trials/{trial}/workdir" for trial in trials]
+    other = f"--run=b={sweep}/trials/without-sound-0/workdir"
+    line = [*runs, other, f"--output={tmp_path / 'out'}", f"--metric={made_up.METRIC}/order"]
+    assert main([*line, "--clips=0", "--baseline=b"]) == 0
+    table = (tmp_path / "out" / "table.md").read_text(encoding="utf-8")
+    assert table.splitlines()[2].startswith("| b | 1 of 1 |")
+    assert "accuracy/order" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "give the folder of a sweep, or --run"),
+        (["nowhere"], "nowhere holds no sweep"),
+        (["--run=nowhere"], "it must be NAME=WORKDIR"),
+        (["--run=a=nowhere", "--metric=t/m"], "the workdir nowhere is not there"),
+    ],
+)
+def test_mistakes_are_one_line(arguments, told, capsys):
+    assert main(arguments) == 2
+    stderr = capsys.readouterr().err
+    assert told in stderr
+    assert stderr.count("\n") == 1
+
+
+def test_a_slip_in_the_baseline_is_told_with_the_nearest(sweep, capsys):
+    assert main([str(sweep), "--baseline=transformr"]) == 2
+    assert "did you mean 'transformer'?" in capsys.readouterr().err

@@ -1,0 +1,97 @@
+"""The command: what needs no plan, mistakes, and where trials run."""
+
+from __future__ import annotations
+
+import dataclasses
+import runpy
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from mirasol.sweeps import locks, records
+from mirasol.sweeps.submission import Chosen
+from tests.sweeps.reporting import made_up
+
+TOOL = runpy.run_path(str(Path(__file__).parents[2] / "tools/sweep.py"))
+main = TOOL["main"]
+
+
+@pytest.fixture
+def sweep(tmp_path) -> Path:
+    return made_up.write_synthetic(tmp_path / "combiner", made_up.synthetic_rows())
+
+
+def test_the_status_is_told_from_the_files(sweep, capsys):
+    assert main(["--status", f"--folder={sweep}"]) == 0
+    said = capsys.readouterr().out
+    assert "12 trials: 0 pending, 0 running, 12 done" in said
+    folder = records.trial_folder(sweep, "transformer-1")
+    failed = dataclasses.replace(
+        records.read_trial(folder), state="failed", reason="it hangs", error="one\ntwo", attempts=2
+    )
+    records.write_trial(folder, dataclasses.replace(failed, stale_files=["mirasol/a.py"]))
+    assert main(["--status", f"--folder={sweep}"]) == 1
+    said = capsys.readouterr().out
+    for text in (
+        "failed (attempt 2)",
+        "it hangs",
+        "    two",
+        "stale: mirasol/a.py",
+        "11 done, 1 f",
+    ):
+        assert text in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "a sweep needs --gin_file="),
+        (["--gin_file=ablations/combiner.gin", "--jobs=0"], "--jobs=0; it must be 1 or more"),
+        (["--gin_file=a.gin", "--devices=0,,1"], "--devices=0,,1 has an empty name"),
+        (["--gin_file=a.gin", "--devices="], "--devices= has an empty name"),
+        (["--gin_file=a.gin", "--devices=0,1", "--jobs=2"], "one trial runs on each device"),
+        (["--gin_file=a.gin", "--slurm=gpu"], "--slurm=gpu; it must be NAME=VALUE"),
+        (["--status", "--folder=nowhere"], "nowhere holds no sweep"),
+        (["--gin_file=ablations/combinr.gin"], "did you mean 'ablations/combiner.gin'"),
+        (["--gin_file=runs/av_shapes.gin"], "no sweep; a sweep binds plan.Sweep"),
+        (["--gin_file=ablations/combiner.gin", "--gin.Sweep.seed=[1]"], "did you mean 'seeds'"),
+    ],
+)
+def test_mistakes_are_told(arguments, said, capsys):
+    assert main(arguments) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_what_has_ended_or_is_worked_on_is_not_left(sweep):
+    def is_left(record):
+        return TOOL["_is_left"](sweep, Chosen(None, record))
+
+    record = records.read_trials(sweep)[0]
+    states = {each: dataclasses.replace(record, state=each) for each in get_args(records.State)}
+    left = [state for state, each in states.items() if is_left(each)]
+    assert left == ["pending", "running", "failed"]
+    with locks.held(records.trial_folder(sweep, record.id)) as lock:
+        assert lock is not None
+        assert not is_left(states["running"])
+
+
+def test_places_have_their_device_and_their_share_of_the_cores(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    slots = TOOL["_slots"]
+    assert slots("0,1", 1) == [
+        {"CUDA_VISIBLE_DEVICES": "0", "OMP_NUM_THREADS": "4"},
+        {"CUDA_VISIBLE_DEVICES": "1", "OMP_NUM_THREADS": "4"},
+    ]
+    assert slots(None, 4) == [{"CUDA_VISIBLE_DEVICES": "3", "OMP_NUM_THREADS": "2"}] * 4
+
+
+def test_parameters_of_slurm_are_numbers_where_they_look_like_it():
+    given = ["partition=gpu", "gpus_per_node=2", "comment=a=b"]
+    assert TOOL["_parameters"](given) == {
+        "partition": "gpu",
+        "gpus_per_node": 2,
+        "comment": "a=b",
+    }

@@ -1,0 +1,78 @@
+"""Makes the report of a sweep: tables, plots and a page that needs no network.
+
+python tools/report.py workdirs/sweeps/combiner
+python tools/report.py workdirs/sweeps/combiner --metric=av_shapes_4_joint/accuracy/order
+python tools/report.py --run=all=workdirs/first --run="no sound=workdirs/without_audio"
+
+Writes table.md, table.csv, table.tex, the plots as SVG and report.html; prints the table. A trial
+that is missing or failed is named, and what lacks it is marked (docs/reports.md).
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from mirasol.sweeps.reporting.reading import of_sweep, of_workdirs
+from mirasol.sweeps.reporting.study import Study
+from mirasol.sweeps.reporting.writing import PAGE, Extent, write
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Makes the report that the arguments ask for; returns the exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    options = _parser().parse_args(arguments)
+    try:
+        study, folder = _study(options)
+        folder = options.output or folder
+        extent = Extent(options.clips, options.questions)
+        command = shlex.join(["python", "tools/report.py", *arguments])
+        print(write(study, folder, command=command, extent=extent))
+    except (ValueError, OSError) as error:
+        print(f"report: {error}", file=sys.stderr)
+        return 2
+    print(folder / PAGE)
+    return 0
+
+
+def _study(options: argparse.Namespace) -> tuple[Study, Path]:
+    """Returns what is asked about, and where its report goes by default."""
+    if bool(options.sweep) == bool(options.run):
+        raise ValueError("give the folder of a sweep, or --run=NAME=WORKDIR for each run")
+    if options.sweep:
+        study = of_sweep(options.sweep, options.metric, options.baseline)
+        return study, options.sweep / "report"
+    runs = [_named(text) for text in options.run]
+    return of_workdirs(runs, options.metric, options.baseline), Path("workdirs") / "report"
+
+
+def _named(text: str) -> tuple[str, Path]:
+    name, equals, workdir = text.partition("=")
+    if not (name and equals and workdir):
+        raise ValueError(f"--run={text}: it must be NAME=WORKDIR, such as base=workdirs/first")
+    return name, Path(workdir)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("sweep", type=Path, nargs="?", help="folder of a sweep")
+    parser.add_argument(
+        "--run", action="append", default=[], help="NAME=WORKDIR; runs of one name are its seeds"
+    )
+    parser.add_argument(
+        "--metric", action="append", default=[], help="TASK/METRIC; the first leads"
+    )
+    parser.add_argument("--baseline", help="the variant to compare with (default: the sweep's)")
+    parser.add_argument("--output", type=Path, help="folder (default: report/ in the sweep's)")
+    parser.add_argument("--clips", type=int, default=Extent.clips, help="clips on the page")
+    parser.add_argument("--questions", type=int, default=Extent.questions, help="of each clip")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
