@@ -1,21 +1,23 @@
-"""Tasks, splits and files that an experiment names: whether they are there."""
+"""What an experiment names: whether tasks, splits and files are there, and patterns are clear."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
+import typing
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from mirasol.bound import Bound
+from mirasol.checkpoint.tensor_names import clear_pattern
 from mirasol.data import task_names
 from mirasol.data.batches import Stage
 from mirasol.data.media_cache.cache import FILL
 from mirasol.experiment import EvaluationPlan, TrainingData
 from mirasol.findings import Finding, where_defined
 from mirasol.gin_files import closest_file, closest_folder, data_file, shipped_folder
-from mirasol.named import CacheFolder, CheckpointSource, FileName
+from mirasol.named import CacheFolder, CheckpointSource, FileName, TensorNames
 from mirasol.spelling import hint
 from mirasol.value_types import parameter_types
 from mirasol.wiring import Part, Wiring
@@ -62,12 +64,24 @@ LOOKUPS: dict[Any, Lookup] = {
 _PATHS = {*LOOKUPS, CheckpointSource}  # The last is looked for with the model (rehearsal.py).
 
 
-def _fault(kind: Any, path: str) -> str:
-    """Returns what is wrong with a path, "" if nothing is."""
-    if doubled := _doubled_slash(path):
+def _fault(kind: Any, text: str) -> str:
+    """Returns what is wrong with a text that names something, "" if nothing is."""
+    if kind is TensorNames:
+        return _unclear(text)
+    if kind not in _PATHS:
+        return ""
+    if doubled := _doubled_slash(text):
         return doubled
     lookup = LOOKUPS.get(kind)
-    return lookup.absent(path) if lookup and not lookup.is_there(path) else ""
+    return lookup.absent(text) if lookup and not lookup.is_there(text) else ""
+
+
+def _unclear(pattern: str) -> str:
+    """Says so where a * matches what likely was not meant, or stands twice."""
+    right = clear_pattern(pattern)
+    if right == pattern:
+        return ""
+    return f"{pattern!r} has a * right behind a word or another *{hint(right)}"
 
 
 def _doubled_slash(name: str) -> str:
@@ -77,23 +91,34 @@ def _doubled_slash(name: str) -> str:
     return f"no path {name!r}{hint(right)}" if right != name else ""
 
 
-def missing_files(wiring: Wiring, bound: Bound) -> Iterator[tuple[Part, Finding]]:
-    """Yields each part that names a file or folder that is not there, and a finding."""
+def wrong_names(wiring: Wiring, bound: Bound) -> Iterator[tuple[Part, Finding]]:
+    """Yields each part that names a file or folder that is not there, or tensors by a pattern that
+    is not clear, and a finding.
+    """
     for part in wiring.objects():
-        known = parameter_types(part.reference.target)
+        target = part.reference.target
+        known = parameter_types(target)
         for name, value in wiring.values(part).items():
-            path, kind = wiring.expand(value), known.get(name)
-            fault = _fault(kind, path) if kind in _PATHS and type(path) is str else ""
-            if not fault:
-                continue
-            target = part.reference.target
-            yield (
-                part,
-                Finding(
-                    bound.written(wiring, part, name),
-                    f"{part.title}.{name}: {fault} ({where_defined(target)})",
-                ),
-            )
+            for kind, text in _texts(known.get(name), wiring.expand(value)):
+                if fault := _fault(kind, text):
+                    yield (
+                        part,
+                        Finding(
+                            bound.written(wiring, part, name),
+                            f"{part.title}.{name}: {fault} ({where_defined(target)})",
+                        ),
+                    )
+
+
+def _texts(kind: Any, value: Any) -> Iterator[tuple[Any, str]]:
+    """Yields the texts of a value, those in lists and pairs too, each with its type."""
+    inner = typing.get_args(kind)
+    if type(value) is str:
+        yield kind, value
+    elif isinstance(value, list | tuple) and inner:
+        of_each = inner if len(inner) == len(value) else inner[:1] * len(value)
+        for each, one in zip(of_each, value, strict=True):
+            yield from _texts(each, one)
 
 
 def missing_tasks(wiring: Wiring, bound: Bound, given: Given) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 clips of a batch   pieces for data x fsdp devices, each in as many microbatches
 heads              pieces for the tensor devices
+rules of one's own each for some parameter
 """
 
 from __future__ import annotations
@@ -9,16 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from mirasol.checkpoint.state import plain_name
+from mirasol.checkpoint.tensor_names import nearest_pattern
 from mirasol.findings import ExperimentError, Finding
 from mirasol.models.mirasol3b import Mirasol
 from mirasol.models.transformer import Attention
+from mirasol.runtime.sharding import Sharding
+from mirasol.spelling import hint
 
 if TYPE_CHECKING:
     from mirasol.experiment import Experiment
 
 
 def require_shareable(experiment: Experiment, model: Mirasol, sizes: Mapping[str, int]) -> None:
-    """Checks that devices can share the batches and the heads.
+    """Checks that devices can share the batches and the heads, by rules that are for something.
 
     Args:
       experiment: whose batches.
@@ -28,7 +33,11 @@ def require_shareable(experiment: Experiment, model: Mirasol, sizes: Mapping[str
     Raises:
       ExperimentError: with all that they cannot share, and what would do.
     """
-    findings = [*_batches(experiment, sizes), *_heads(model, sizes["tensor"])]
+    findings = [
+        *_batches(experiment, sizes),
+        *_heads(model, sizes["tensor"]),
+        *_rules(experiment.sharding, model),
+    ]
     if findings:
         raise ExperimentError(Finding("", line) for line in findings)
 
@@ -62,3 +71,14 @@ def _heads(model: Mirasol, tensor: int) -> Iterator[str]:
             "their heads (HEADS, VIDEO_HEADS, AUDIO_HEADS, DECODER_HEADS, RECONSTRUCTION_HEADS) "
             f"to multiples of {tensor}, or TENSOR_DEVICES to a divisor of {count}"
         )
+
+
+def _rules(sharding: Sharding, model: Mirasol) -> Iterator[str]:
+    shapes = {plain_name(name): each.shape for name, each in model.named_parameters()}
+    for rule in sharding.rules:
+        if not any(rule.is_for(name, shape) for name, shape in shapes.items()):
+            names = [name for name, shape in shapes.items() if len(shape) == len(rule.axes)]
+            yield (
+                f"ShardingRule.pattern: no parameter of {len(rule.axes)} dimensions is called "
+                f"{rule.pattern!r}{hint(nearest_pattern(rule.pattern, names))}"
+            )

@@ -31,6 +31,7 @@ from mirasol.wiring import (
     parameters,
     references,
     replace_leaves,
+    short,
 )
 
 PartKey = tuple[Scope, str]
@@ -66,7 +67,7 @@ class Trial:
             if _key(part) not in self._misfits:
                 self.refusals.append(refused)
                 self.built[_key(part)] = _FAILED
-        for part, finding in lookups.missing_files(wiring, bound):
+        for part, finding in lookups.wrong_names(wiring, bound):
             self.findings.append(finding)
             self.built[_key(part)] = _FAILED
         for part in wiring.objects():
@@ -186,13 +187,34 @@ class Trial:
 
     def _find(self, said: str) -> None:
         """Gathers what parts say of each other, with the place of what it names."""
-        for part in self._wiring.objects():
-            named = [name for name in part.origin if f"{part.title}.{name}" in said]
-            if named or said.startswith(f"{part.title}: "):
-                refused = refusal(self._wiring, self._bound, part, said, named)
-                self.refusals.append(refused)
-                return
-        self.findings.append(Finding("", " ".join(said.split())))
+        about = [
+            (part, named)
+            for part in self._wiring.objects()
+            for title in [short(("", part.reference.name))]
+            for named in [[name for name in part.origin if f"{title}.{name}" in said]]
+            if named or said.startswith(f"{title}: ")
+        ]
+        # Scopes make several parts of one class: what it tells the value of is meant.
+        meant = [each for each in about if self._tells(said, *each)] or about
+        if meant:
+            part, named = meant[0]
+            self.refusals.append(refusal(self._wiring, self._bound, part, said, named))
+        else:
+            self.findings.append(Finding("", " ".join(said.split())))
+
+    def _tells(self, said: str, part: Part, names: list[str]) -> bool:
+        values = self._wiring.values(part)
+        given = [self._wiring.expand(values[name]) for name in names]
+        return any(f"{text!r}" in said for text in _texts(given))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yields the texts in a value, those in lists too."""
+    if isinstance(value, list | tuple):
+        for inner in value:
+            yield from _texts(inner)
+    elif isinstance(value, str):
+        yield value
 
 
 def _try_batches(experiment: Experiment) -> None:

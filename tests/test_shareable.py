@@ -1,11 +1,14 @@
 """What `check` says of meshes that cannot share an experiment, with what to change."""
 
+import dataclasses
+
 import pytest
 from torch import nn
 
 from mirasol import config
 from mirasol.findings import ExperimentError
 from mirasol.models.transformer import Transformer, in_loops
+from mirasol.runtime.sharding import Sharding, ShardingRule
 
 RUN = "runs/av_shapes_tiny.gin"
 FOUR_HEADS = [f"{part}HEADS = 4" for part in ("", "VIDEO_", "AUDIO_", "DECODER_")]
@@ -64,6 +67,32 @@ def test_the_devices_that_there_are_decide_what_is_left_to_them():
     experiment.try_sharing(model, experiment.sharding.mesh.sizes(4))
     with pytest.raises(ExperimentError, match=r"Mesh.fsdp 8 x Trainer.microbatches 1"):
         experiment.try_sharing(model, experiment.sharding.mesh.sizes(8))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "axes", "said"),
+    [
+        (
+            "text_decodr.*",
+            ("fsdp", None),
+            r"called 'text_decodr\.\*'; did you mean 'text_decoder\.\*'",
+        ),
+        (
+            "text_decoder.*",
+            (None,) * 7,
+            r"no parameter of 7 dimensions is called 'text_decoder\.\*'",
+        ),
+    ],
+)
+def test_a_sharding_rule_for_nothing_is_found(pattern, axes, said):
+    experiment = config.load([RUN]).build()
+    rules = [ShardingRule(pattern="combiner.*", axes=("fsdp", None))]
+    model = experiment.build_model("meta")
+    shared = dataclasses.replace(experiment, sharding=Sharding(rules=rules))
+    shared.try_sharing(model)
+    wrong = Sharding(rules=[*rules, ShardingRule(pattern=pattern, axes=axes)])
+    with pytest.raises(ExperimentError, match=said):
+        dataclasses.replace(experiment, sharding=wrong).try_sharing(model)
 
 
 @pytest.mark.parametrize("different", [{"drop_path": 0.1}, {"gated_blocks": (0,)}])

@@ -50,6 +50,14 @@ def nearest_pattern(pattern: str, names: Collection[str]) -> str:
     return pattern.replace(piece, other) if piece and other else ""
 
 
+def clear_pattern(pattern: str) -> str:
+    """Returns the pattern as it must be written: one * for any text, and none right behind a word.
+
+    "encoder*" would be "encoder.*" and all of "encoder_2", and "blocks.1*" the eleventh block too.
+    """
+    return re.sub(r"(?<=[A-Za-z0-9])\*", ".*", re.sub(r"\*+", "*", pattern))
+
+
 @functools.lru_cache
 def _expression(pattern: str) -> re.Pattern[str]:
     return re.compile("(.*)".join(map(re.escape, pattern.split("*"))))

@@ -1,5 +1,7 @@
 """Rules for parameters by name."""
 
+import re
+
 import pytest
 import torch
 
@@ -8,6 +10,8 @@ from mirasol.__main__ import main
 from mirasol.description.memory import step_memory
 from mirasol.description.report import describe
 from mirasol.description.text import render
+from mirasol.findings import ExperimentError
+from mirasol.gin_files import shipped_folder
 from mirasol.training.optimizers import AdamW
 from mirasol.training.parameter_rules import (
     LayerwiseDecay,
@@ -22,6 +26,7 @@ from tests.training.small_model import small_model, tokens
 
 RUN = "runs/av_shapes_tiny.gin"
 FROZEN = "training/frozen_encoders.gin"
+DECAY = "training/layerwise_decay.gin"
 
 
 def test_rates_multiply_and_the_last_word_counts_for_the_rest():
@@ -101,3 +106,33 @@ def test_check_finds_a_rule_for_nothing(capsys):
     said = capsys.readouterr().err
     assert "no parameter is called 'video_encodr.*'; did you mean 'video_encoder.*'?" in said
     assert main(["check", f"--gin_file={RUN}", f"--gin_file={FROZEN}"]) == 0
+
+
+@pytest.mark.parametrize("part", ["video", "audio"])
+def test_check_tells_which_of_two_rules_is_wrong(part, tmp_path):
+    text = (shipped_folder() / FROZEN).read_text()
+    own = tmp_path / "own.gin"
+    own.write_text(text.replace(f"'{part}_encoder.*'", f"'{part}_encodr.*'"))
+    with pytest.raises(ExperimentError) as caught:
+        config.check([RUN, str(own)])
+    [finding] = caught.value.findings
+    line = 1 + text[: text.index(f"'{part}_encoder.*'")].count("\n")
+    assert finding.place == f"{own} line {line}"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("video_encoder*", "video_encoder.*"),
+        ("video_encoder.**", "video_encoder.*"),
+        ("text_decoder.blocks.1*", "text_decoder.blocks.1.*"),
+    ],
+)
+def test_a_star_that_says_more_than_was_meant_is_a_mistake(wrong, right):
+    for binding in (
+        f"video/ParameterRule.pattern = {wrong!r}",
+        f"LayerwiseDecay.below = ['video_encoder.patches.*', {wrong!r}]",
+    ):
+        files = [RUN, FROZEN if "video/" in binding else DECAY]
+        with pytest.raises(ExperimentError, match=rf"did you mean '{re.escape(right)}'\?"):
+            config.check(files, [binding])
