@@ -5,7 +5,9 @@ background, as a run does it: `held` is what a step waits, while tensors are cop
 save goes on beside the next steps, here beside nothing. Ours and DCP's bring every byte to the disk
 before they are done, torch.save leaves that to the system. What was saved last is restored: by ours
 and DCP into tensors that are there, by torch.load into new ones; ours verifies every checksum. The
-files are then still in memory, of all three.
+files are then still in memory, of all three. A run restores once, when it begins, so each restore
+is timed in a process of its own: one that has restored before has memory left over, for which DCP
+and torch.load otherwise have to ask the system.
 """
 
 from __future__ import annotations
@@ -18,16 +20,20 @@ import multiprocessing
 import statistics
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch.distributed import checkpoint as dcp
 
-from benchmarks.clocks import add_repeats_flag, in_turns, seconds, spread
+from benchmarks.clocks import add_repeats_flag, in_turns, seconds, spread, told_in_turns
 from benchmarks.memory import peak_bytes
 from benchmarks.report import Benchmark, Row, table
 from mirasol.checkpoint.manager import CheckpointManager
+
+T = TypeVar("T")
+Fill = Callable[[list[int]], torch.Tensor]
 
 FOLDER = Path(__file__).parents[2] / ".bench"
 OURS, TORCH, DCP = WAYS = "ours", "torch.save and torch.load", "DCP's own files"
@@ -51,11 +57,12 @@ class Bench:
       megabytes: of the state, and up to a block more.
       width: of the blocks.
       folder: holds what is saved.
+      fill: gives a tensor of a shape.
     """
 
-    def __init__(self, megabytes: int, width: int, folder: Path):
+    def __init__(self, megabytes: int, width: int, folder: Path, fill: Fill = torch.randn):
         self.folder = folder
-        self.state = make_state(megabytes * 10**6, width)
+        self.state = make_state(megabytes * 10**6, width, fill)
         self.manager = CheckpointManager(folder / "ours", keep=1)
         self._step = 0
 
@@ -96,18 +103,19 @@ class Bench:
         for action in {OURS: ours, TORCH: (self.torch_save,), DCP: (self.dcp_save,)}[way]:
             action()
 
+    def restore_once(self, way: str) -> None:
+        """Restores by one of WAYS."""
+        {OURS: self.restore, TORCH: self.torch_load, DCP: self.dcp_load}[way]()
 
-def make_state(size_bytes: int, width: int) -> dict[str, torch.Tensor]:
+
+def make_state(size_bytes: int, width: int, fill: Fill) -> dict[str, torch.Tensor]:
     """Returns parameters of transformer blocks and two moments of each, float32, by name."""
-    generator = torch.Generator().manual_seed(0)
     state: dict[str, torch.Tensor] = {}
     block = 0
     while sum(tensor.nbytes for tensor in state.values()) < size_bytes:
         for kind in ("model", "exp_avg", "exp_avg_sq"):
             for name, widths in SHAPES.items():
-                made = torch.empty([width * each for each in widths])
-                made.normal_(generator=generator)
-                state[f"{kind}.blocks.{block}.{name}"] = made
+                state[f"{kind}.blocks.{block}.{name}"] = fill([width * each for each in widths])
         block += 1
     return state
 
@@ -125,9 +133,12 @@ def measure(options: argparse.Namespace) -> list[Row]:
             DCP: bench.dcp_save,
         }
         saved = in_turns(saves, options.repeats, "save")
-        restores = {OURS: bench.restore, TORCH: bench.torch_load, DCP: bench.dcp_load}
-        restored = in_turns(restores, options.repeats, "restore")
         bench.manager.close()
+        clocks = {
+            way: functools.partial(_in_new_process, seconds_of_restore, way, options, folder)
+            for way in WAYS
+        }
+        restored = told_in_turns(clocks, options.repeats, "restore")
         size = sum(tensor.nbytes for tensor in bench.state.values())
     held = saved.pop(HELD)
     saved[OURS] = [sum(pair) for pair in zip(held, saved[OURS], strict=True)]
@@ -139,26 +150,48 @@ def measure(options: argparse.Namespace) -> list[Row]:
             "first_held_s": first if way == OURS else None,
             SAVE: saved[way],
             RESTORE: restored[way],
-            "peak_bytes": _peak_bytes(way, options) if way in options.memory_of else None,
+            "peak_bytes": _in_new_process(peak_of_save, way, options)
+            if way in options.memory_of
+            else None,
         }
         for way in WAYS
     ]
 
 
-def _peak_bytes(way: str, options: argparse.Namespace) -> int:
-    """Returns the peak of one save in a new process."""
+def _in_new_process(function: Callable[..., T], *arguments: object) -> T:
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
-        return pool.submit(peak_of_save, way, options).result()
+        return pool.submit(function, *arguments).result()
+
+
+def seconds_of_restore(way: str, options: argparse.Namespace, folder: Path) -> float:
+    """Returns how long a process takes for its first restore, imports and threads apart.
+
+    Args:
+      way: one of WAYS.
+      options: with the sizes of the state.
+      folder: where it is saved.
+    """
+    with _scratch(options.folder) as other:
+        _warm_up(way, other)
+    # Tensors with memory, as those of a model that was initialised.
+    bench = Bench(options.megabytes, options.width, folder, torch.ones)
+    return seconds(functools.partial(bench.restore_once, way))
+
+
+def _warm_up(way: str, folder: Path) -> None:
+    """Saves and restores little: imports and threads come with the first of all."""
+    small = Bench(1, 64, folder)
+    small.save_once(way)
+    small.restore_once(way)
+    small.manager.close()
 
 
 def peak_of_save(way: str, options: argparse.Namespace) -> int:
     """Returns by how much a state's first save exceeds the memory before it, the state included."""
     with _scratch(options.folder) as folder:
         (folder / "small").mkdir()
-        small = Bench(1, 64, folder / "small")
-        small.save_once(way)  # Imports and threads come with the first of all.
-        small.manager.close()
+        _warm_up(way, folder / "small")
         bench = Bench(options.megabytes, options.width, folder)
         return peak_bytes(functools.partial(bench.save_once, way))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -35,13 +36,24 @@ def in_turns(
     Returns:
       Seconds, in order, by name.
     """
-    found: dict[str, list[float]] = {name: [] for name in functions}
-    with progress_bar(total=(repeats + 1) * len(functions), title=title, unit="calls") as bar:
-        for turn in range(repeats + 1):
-            for name, function in functions.items():
-                took = seconds(function)
-                if turn:
-                    found[name].append(took)
+    clocks = {name: functools.partial(seconds, each) for name, each in functions.items()}
+    found = told_in_turns(clocks, repeats + 1, title)
+    return {name: times[1:] for name, times in found.items()}
+
+
+def told_in_turns(
+    clocks: Mapping[str, Callable[[], float]], repeats: int, title: str
+) -> dict[str, list[float]]:
+    """Calls each function `repeats` times, A B C A B C ...; each returns the seconds that it timed.
+
+    Returns:
+      Seconds, in order, by name.
+    """
+    found: dict[str, list[float]] = {name: [] for name in clocks}
+    with progress_bar(total=repeats * len(clocks), title=title, unit="calls") as bar:
+        for _ in range(repeats):
+            for name, clock in clocks.items():
+                found[name].append(clock())
                 bar.update()
     return found
 
