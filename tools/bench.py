@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 from benchmarks.checkpoint import CHECKPOINT
+from benchmarks.dispatch import DISPATCH
 from benchmarks.frames import FRAMES_BENCHMARK
 from benchmarks.loader import LOADER
 from benchmarks.ops import OPS
@@ -37,6 +38,7 @@ BENCHMARKS = {
     "peer": PEER,
     "loader": LOADER,
     "overlap": OVERLAP,
+    "dispatch": DISPATCH,
     "checkpoint": CHECKPOINT,
 }
 FOLDER = Path(__file__).parents[1] / "docs" / "benchmarks"

@@ -11,6 +11,7 @@ signal.signal(signal.SIGINT, signal.SIG_IGN)
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
 from mirasol.data import batches as batches  # noqa: E402
-from mirasol.data import source  # noqa: E402
+from mirasol.data import mapped_code, source  # noqa: E402
 
 source.import_seqio()
+mapped_code.give_back()

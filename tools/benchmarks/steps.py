@@ -55,6 +55,10 @@ class Steps:
             values = self._move(batch)
         self.runtime.scalars(values)
 
+    def begin(self) -> dict[str, torch.Tensor]:
+        """Takes a step on the noise; what it returns is waited for by whoever reads it."""
+        return self._move(next(self._ready))
+
     def _move(self, batch: Batch) -> dict[str, torch.Tensor]:
         self.runtime.seed(self._number)
         self._trainer.optimizer.set_rate(self._state.optimizer, self._number)
