@@ -13,12 +13,13 @@ from collections.abc import Iterator, Sequence
 
 from mirasol import config
 from mirasol.config import Spec
+from mirasol.evaluation.metric_names import unknown_metric
 from mirasol.examination import examine
 from mirasol.experiment import Experiment
 from mirasol.findings import ExperimentError, Finding
 from mirasol.gin_files import find
 from mirasol.refusals import told as told_refusals
-from mirasol.spelling import nearest
+from mirasol.spelling import closest, hint
 from mirasol.sweeps import sources
 from mirasol.sweeps.plan import Sweep, Variant, told
 from mirasol.training.hooks import is_due
@@ -130,13 +131,9 @@ def _steps(sweep: Sweep, experiment: Experiment) -> int:
     """Returns the steps of a trial, after a look at what the sweep asks of its evaluations."""
     tasks, trainer = experiment.evaluation.tasks, experiment.trainer
     rule = sweep.early_stop
-    for metric in [*sweep.metrics, *([rule.metric] if rule else [])]:
-        task = next((each for each in tasks if metric.startswith(f"{each}/")), None)
-        if task is None:
-            given = metric.partition("/")[0]
-            there = ", ".join(tasks)
-            said = f"metric {metric!r}: the base run evaluates {there}{nearest(given, tasks)}"
-            raise ExperimentError([Finding("", said)])
+    asked = [*sweep.metrics, *([rule.metric] if rule else [])]
+    if unknown := [said for each in asked for said in _unknown_metric(each, tasks)]:
+        raise ExperimentError(Finding("", said) for said in unknown)
     if rule and rule.step > trainer.steps:
         said = f"early_stop looks at step {rule.step}, and the base run ends at {trainer.steps}"
         raise ExperimentError([Finding("", said)])
@@ -147,6 +144,18 @@ def _steps(sweep: Sweep, experiment: Experiment) -> int:
         )
         raise ExperimentError([Finding("", said)])
     return trainer.steps
+
+
+def _unknown_metric(metric: str, tasks: Sequence[str]) -> Iterator[str]:
+    """Yields what is wrong with "task/metric", if anything is."""
+    task = next((each for each in tasks if metric.startswith(f"{each}/")), None)
+    if task is None:
+        given, slash, name = metric.partition("/")
+        right = closest(given, tasks)
+        near = hint(f"{right}{slash}{name}" if right else "")
+        yield f"metric {metric!r}: the base run evaluates {', '.join(tasks)}{near}"
+    elif wrong := unknown_metric(task, metric.removeprefix(f"{task}/"), before=f"{task}/"):
+        yield f"metric {metric!r}: {wrong}"
 
 
 def _is_binding(text: str) -> bool:

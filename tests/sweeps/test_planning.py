@@ -68,7 +68,15 @@ def test_a_trial_uses_the_sources_of_its_own_parts(file):
     [
         (
             ["Sweep.metrics = ['av_shapes_tiny_jont/accuracy']"],
-            "the base run evaluates av_shapes_tiny_joint; did you mean 'av_shapes_tiny_joint'",
+            "the base run evaluates av_shapes_tiny_joint; did you mean '.*_joint/accuracy'",
+        ),
+        (
+            ["Sweep.metrics = ['av_shapes_tiny_joint/acuracy']"],
+            "has no metric 'acuracy'; did you mean 'av_shapes_tiny_joint/accuracy'",
+        ),
+        (
+            ["Sweep.metrics = ['av_shapes_tiny_joint/accuracy/oder']"],
+            "did you mean 'av_shapes_tiny_joint/accuracy/order'",
         ),
         (["Sweep.bindings = ['WIDHT = 3']"], "combiner=transformer: .*WIDHT"),
         (["Sweep.seed = [1]"], "did you mean 'seeds'"),
@@ -95,6 +103,14 @@ def test_a_rule_looks_at_a_step_that_is_evaluated(file, step, said):
     text = file.read_text().replace("seeds =", "early_stop = @early.StopBelow()\n    seeds =")
     file.write_text(f"{text}\nearly.StopBelow:\n    {rule}    step = {step}\n")
     with pytest.raises(ExperimentError, match=said):
+        planned(file)
+
+
+def test_a_rule_looks_at_a_metric_that_there_is(file):
+    text = file.read_text().replace("seeds =", "early_stop = @early.StopBelow()\n    seeds =")
+    rule = "metric = 'av_shapes_tiny_joint/num_exmaples'\n    value = 0.5\n    step = 20\n"
+    file.write_text(f"{text}\nearly.StopBelow:\n    {rule}")
+    with pytest.raises(ExperimentError, match=r"line 23: .*'av_shapes_tiny_joint/num_examples'"):
         planned(file)
 
 
