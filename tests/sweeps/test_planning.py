@@ -37,9 +37,9 @@ def file(tmp_path):
     return path
 
 
-def planned(file, *bindings: str, check: bool = False) -> list[planning.Planned]:
+def planned(file, *bindings: str) -> list[planning.Planned]:
     sweep = planning.read([str(file)], bindings)
-    return planning.plan(sweep, [str(file)], check=check)
+    return planning.plan(sweep, [str(file)], read_first=planning.loaded)
 
 
 def test_a_trial_is_what_it_means_wherever_it_stands(file):
@@ -123,6 +123,20 @@ def test_a_mistake_has_the_line_of_the_sweep(file):
     (finding,) = caught.value.findings
     assert finding.place == f"{file} line {number}"
     assert "token_turing.gin" in finding.message
+
+
+def test_a_baseline_and_a_label_that_differ_are_both_told(file):
+    text = file.read_text().replace(
+        "seeds =", "baseline = {'combiner': 'transformer'}\n    seeds ="
+    )
+    file.write_text(text.replace("'transformer': []", "'transfromer': []"))
+    with pytest.raises(ExperimentError) as caught:
+        planned(file)
+    baseline, label = map(str, caught.value.findings)
+    assert baseline.startswith(f"{file} line 11: Sweep.baseline: axis 'combiner' has no label 'tra")
+    assert "did you mean 'transfromer'?" in baseline
+    assert label.startswith(f"{file} line 18: Sweep.baseline names no label of axis 'combiner' 'tr")
+    assert "did you mean 'transformer'?" in label
 
 
 def test_variants_that_mean_the_same_are_refused(file):
