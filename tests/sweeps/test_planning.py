@@ -139,6 +139,15 @@ def test_a_baseline_and_a_label_that_differ_are_both_told(file):
     assert "did you mean 'transformer'?" in label
 
 
+def test_a_label_that_stands_twice_is_not_lost(file):
+    file.write_text(file.read_text().replace("'token_turing'", "'transformer'"))
+    with pytest.raises(ExperimentError) as caught:
+        planned(file)
+    (finding,) = caught.value.findings
+    assert finding.place == f"{file} line 18"
+    assert finding.message.startswith("the key 'transformer' stands twice, first in line 17")
+
+
 def test_variants_that_mean_the_same_are_refused(file):
     file.write_text(file.read_text().replace("'models/combiners/token_turing.gin'", ""))
     with pytest.raises(ExperimentError, match="=token_turing seed 0 means the same as combiner=t"):

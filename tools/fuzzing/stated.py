@@ -13,6 +13,7 @@ from __future__ import annotations
 import abc
 import contextlib
 import dataclasses
+import functools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -118,7 +119,8 @@ class StatedSweep(Stated):
 
     def __init__(self, files: Sequence[str]):
         super().__init__(files)
-        self._loaded, self._checked = _Kept(planning.loaded), _Kept(planning.checked)
+        keeping = functools.lru_cache(maxsize=64)  # All variants, and those of the last slips.
+        self._loaded, self._checked = keeping(planning.loaded), keeping(planning.checked)
         trials = self._plan(planning.read(self.files), lambda _: self._loaded)
         self._before = [(trial.files, trial.bindings) for trial in trials]
 
@@ -181,19 +183,6 @@ class StatedSweep(Stated):
 
 
 _TOLD_BY_TRIALS = ("hypothesis", "base", "bindings", "axes", "plan", "baseline")
-
-
-class _Kept:
-    """Reads trials, each once; what is rejected is kept by nobody."""
-
-    def __init__(self, read: planning.Read):
-        self._read = read
-        self._known: dict[tuple[tuple[str, ...], tuple[str, ...]], planning.Stated] = {}
-
-    def __call__(self, files: tuple[str, ...], bindings: tuple[str, ...]) -> planning.Stated:
-        if (files, bindings) not in self._known:
-            self._known[files, bindings] = self._read(files, bindings)
-        return self._known[files, bindings]
 
 
 @contextlib.contextmanager
