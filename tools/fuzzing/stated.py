@@ -182,6 +182,8 @@ class StatedSweep(Stated):
             yield dataclasses.replace(inner, line=name.line, column=name.column + inner.column)
 
 
+_SWEEP = "ablations/combiner.gin"  # With which a file is tried that only changes sweeps.
+# Fields of a sweep that its trials and their baseline stand for, and its free text.
 _TOLD_BY_TRIALS = ("hypothesis", "base", "bindings", "axes", "plan", "baseline")
 
 
@@ -200,9 +202,6 @@ def stated(file: str) -> Stated:
         whole = "hypothesis" in Path(file).read_text(encoding="utf-8")
         return StatedSweep([file] if whole else [_SWEEP, file])
     return StatedExperiment(_whole(file))
-
-
-_SWEEP = "ablations/combiner.gin"
 
 
 def _whole(file: str) -> list[str]:
