@@ -27,7 +27,6 @@ from mirasol.numbers import require_positive
 from mirasol.runtime.base import Precision, precision_dtype
 from mirasol.runtime.sharding import WHOLE, Sharding
 from mirasol.shareable import require_shareable
-from mirasol.spelling import nearest
 from mirasol.training.averaging import NO_AVERAGE, Average, Averaging
 from mirasol.training.best import Best
 from mirasol.training.curves import CurvesRecipe
@@ -223,12 +222,6 @@ class Experiment:
 
     def __post_init__(self) -> None:
         precision_dtype(self.precision)
-        best, tasks = self.trainer.keep_best, self.evaluation.tasks
-        if best is not None and best.task not in tasks:
-            raise ValueError(
-                f"Trainer.keep_best asks for task {best.task!r}, and evaluated are only "
-                f"{', '.join(tasks)}{nearest(best.task, tasks)}"
-            )
         if self.evaluation.averaged and self.trainer.averaging is None:
             raise ValueError(
                 "EvaluationPlan.averaged is True, and Trainer.averaging keeps no running mean; set "

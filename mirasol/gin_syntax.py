@@ -17,6 +17,7 @@ from typing import Any
 
 from gin import config_parser
 
+from mirasol.gin_keys import doubled_keys
 from mirasol.spelling import closest, hint
 from mirasol.wiring import MACRO, UNKNOWN, Reference
 
@@ -91,6 +92,7 @@ def read(text: str) -> Text:
     while True:
         found, error = _read_on(lines)
         if error is None:
+            errors += doubled_keys("\n".join(lines))
             return dataclasses.replace(found, errors=errors, lost=lost)
         errors.append(error)
         lost |= not _leave_out(lines, error[0])

@@ -1,4 +1,4 @@
-"""What an experiment names: whether tasks, splits and files are there, and patterns are clear."""
+"""What an experiment names: whether tasks, metrics and files are there, and patterns are clear."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from mirasol.checkpoint.tensor_names import clear_pattern
 from mirasol.data import task_names
 from mirasol.data.batches import Stage
 from mirasol.data.media_cache.cache import FILL
+from mirasol.evaluation.metric_names import unknown_metric
 from mirasol.experiment import EvaluationPlan, TrainingData
 from mirasol.findings import Finding, where_defined
 from mirasol.gin_files import closest_file, closest_folder, data_file, shipped_folder
 from mirasol.named import CacheFolder, CheckpointSource, FileName, TensorNames
-from mirasol.spelling import hint
+from mirasol.spelling import hint, nearest
+from mirasol.training.best import Best
 from mirasol.value_types import parameter_types
 from mirasol.wiring import Part, Wiring
 
@@ -122,7 +124,7 @@ def _texts(kind: Any, value: Any) -> Iterator[tuple[Any, str]]:
 
 
 def missing_tasks(wiring: Wiring, bound: Bound, given: Given) -> Iterator[Finding]:
-    """Yields a finding for each task that there is not, and each split that a task has not."""
+    """Yields a finding for each task that there is not, each split and metric that it has not."""
     for part in wiring.objects():
         if find := _TASKS.get(part.reference.target):
             yield from find(wiring, bound, part, given)
@@ -146,11 +148,29 @@ def _of_evaluation(wiring: Wiring, bound: Bound, part: Part, given: Given) -> It
     yield from _missing_splits(wiring, bound, part, tasks, given(part, "split"))
 
 
-# Class -> what finds the tasks and splits that it names and that there are not.
+def _of_best(wiring: Wiring, bound: Bound, part: Part, given: Given) -> Iterator[Finding]:
+    task, metric = given(part, "task"), given(part, "metric")
+    plans = [each for each in wiring.objects() if each.reference.target is EvaluationPlan]
+    evaluated = [each for plan in plans for each in _several(given(plan, "tasks"))]
+    if type(task) is not str or not evaluated:
+        return
+    place = bound.written(wiring, part, "task")
+    if task not in evaluated:
+        there = ", ".join(map(str, evaluated))
+        said = f"{part.title}.task is {task!r}, and evaluated are only {there}"
+        yield Finding(place, said + nearest(task, evaluated))
+    elif type(metric) is str and (unknown := unknown_metric(task, metric)):
+        yield Finding(
+            bound.written(wiring, part, "metric") or place, f"{part.title}.metric: {unknown}"
+        )
+
+
+# Class -> what finds the tasks, splits and metrics that it names and that there are not.
 _TASKS: dict[Callable[..., Any], Callable[[Wiring, Bound, Part, Given], Iterator[Finding]]] = {
     Stage: _of_stage,
     TrainingData: _of_training,
     EvaluationPlan: _of_evaluation,
+    Best: _of_best,
 }
 
 

@@ -74,6 +74,22 @@ PLANTED = {
         "TrainingData.split='trian'", "has no split 'trian'; did you mean 'train'? (it has: train,",
     ),
     "unknown split of the evaluation": flag("EvaluationPlan.split='tset'", "did you mean 'test'?"),
+    "unknown metric of the best": written(
+        "include 'runs/trainer.gin'",
+        "from mirasol import experiment\nfrom mirasol.training import best\n"
+        "include 'runs/trainer.gin'\nexperiment.Trainer.keep_best = @best.Best()\n"
+        "best.Best:\n    task = 'av_shapes_tiny_joint'\n    metric = 'accuracy/sihgt'",
+        "run.gin line 21: Best.metric: task 'av_shapes_tiny_joint' has no metric 'accuracy/sihgt'; "
+        "did you mean 'accuracy/sight'? (it has: accuracy, ci95_low,",
+    ),
+    "task of the best, which is not evaluated": written(
+        "include 'runs/trainer.gin'",
+        "from mirasol import experiment\nfrom mirasol.training import best\n"
+        "include 'runs/trainer.gin'\nexperiment.Trainer.keep_best = @best.Best()\n"
+        "best.Best.task = 'av_shapes_tiny_jiont'",
+        "run.gin line 19: Best.task is 'av_shapes_tiny_jiont', and evaluated are only "
+        "av_shapes_tiny_joint; did you mean 'av_shapes_tiny_joint'?",
+    ),
     "unknown file": written(
         "models/mirasol_tiny.gin", "models/mirasol_tny.gin",
         "no gin file 'models/mirasol_tny.gin'", "did you mean 'models/mirasol_tiny.gin'?",

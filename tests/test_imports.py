@@ -44,6 +44,7 @@ LEVELS = {
     "mirasol.gin_files": 5,
     "mirasol.gin_messages": 5,
     "mirasol.wiring": 5,
+    "mirasol.gin_keys": 5,
     "mirasol.gin_syntax": 6,
     "mirasol.statements": 7,
     "mirasol.bound": 8,

@@ -15,6 +15,7 @@ from mirasol.gin_files import shipped_folder
 from mirasol.lookups import LOOKUPS
 from mirasol.models.beam import Beam
 from mirasol.named import CacheFolder
+from mirasol.sweeps.plan import Sweep
 from mirasol.value_types import parameter_types
 
 # Any text will do for these.
@@ -39,12 +40,12 @@ def classes_in(annotation) -> set[type]:
     return set().union(*map(classes_in, typing.get_args(annotation)))
 
 
-def bindable() -> set[type]:
-    """Returns the classes of which an experiment, or a part of one, may be made."""
+def bindable(root: type = Experiment) -> set[type]:
+    """Returns the classes of which an experiment, a sweep, or a part of one, may be made."""
     for module in MODULES:
         importlib.import_module(module)
     found: set[type] = set()
-    new: set[type] = {Experiment}
+    new: set[type] = {root}
     while new:
         found |= new
         held = [parameter_types(each).values() for each in new]
@@ -84,7 +85,8 @@ def test_the_folder_of_a_cache_is_said_to_be_filled(monkeypatch, tmp_path):
 
 
 def test_every_name_is_the_type_of_a_parameter():
-    types = [kind for each in bindable() for kind in parameter_types(each).values()]
+    every = bindable() | bindable(Sweep)
+    types = [kind for each in every for kind in parameter_types(each).values()]
     used = [kind for each in types for kind in (each, *typing.get_args(each))]
     known = [kind for kind in vars(named).values() if typing.get_origin(kind) is typing.Annotated]
     assert known

@@ -5,8 +5,8 @@
 
 A slip is a letter left out, a letter twice, or two neighbours swapped, in any identifier and in any
 text that names something (a parameter annotated `str` is free text). It must be rejected, or leave
-the experiment what it was. Exits with 1 if a slip passes or crashes, or if fewer than 95 % of those
-that are rejected are told the right name first.
+the experiment what it was; of a sweep, its plan (fuzzing/stated.py). Exits with 1 if a slip passes
+or crashes, or if fewer than 95 % of those that are rejected are told the right name first.
 """
 
 from __future__ import annotations

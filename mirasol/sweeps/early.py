@@ -13,6 +13,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from mirasol.named import MetricName
 from mirasol.numbers import require_positive
 from mirasol.sweeps.scores import metrics_at
 
@@ -25,7 +26,7 @@ class EarlyStop(abc.ABC):
       step: at which; the run must evaluate there.
     """
 
-    metric: str
+    metric: MetricName
     step: int
 
     def is_due(self, workdir: Path) -> bool:
@@ -74,7 +75,7 @@ class StopBelow(EarlyStop):
       value: the bound.
     """
 
-    metric: str
+    metric: MetricName
     step: int
     value: float
 
@@ -98,7 +99,7 @@ class StopBelowMedian(EarlyStop):
       trials: at least so many must have got there, the trial itself among them.
     """
 
-    metric: str
+    metric: MetricName
     step: int
     trials: int = 4
 

@@ -19,6 +19,7 @@ import itertools
 import random
 from collections.abc import Mapping, Sequence
 
+from mirasol.named import AxisName, MetricName
 from mirasol.numbers import require_positive
 from mirasol.spelling import nearest
 from mirasol.sweeps.early import EarlyStop
@@ -37,13 +38,19 @@ class Axis:
         ("WIDTH = 192"), given after the base run; an empty list is the base run as it is.
 
     Raises:
-      ValueError: no labels, or such as are no lists of text.
+      ValueError: no name or labels, an empty label, or labels that stand for no lists of text.
     """
 
-    name: str
+    name: AxisName
     labels: Mapping[str, Sequence[str]]
 
     def __post_init__(self) -> None:
+        if not self.name:
+            raise ValueError("Axis.name is empty; give the axis a word")
+        if "" in self.labels:
+            raise ValueError(
+                f"Axis.labels of axis {self.name!r} has an empty label; give it a word"
+            )
         if not self.labels:
             raise ValueError(f"Axis.labels of axis {self.name!r} is empty; give at least one")
         for label, changes in self.labels.items():
@@ -195,7 +202,7 @@ class Sweep:
     axes: Sequence[Axis]
     plan: Plan
     seeds: Sequence[int]
-    metrics: Sequence[str]
+    metrics: Sequence[MetricName]
     bindings: Sequence[str] = ()
     baseline: Mapping[str, str] = dataclasses.field(default_factory=dict)
     early_stop: EarlyStop | None = None

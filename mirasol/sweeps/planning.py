@@ -9,22 +9,28 @@ again what is done, in whatever order it is written, and a changed source makes 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from mirasol import config
 from mirasol.config import Spec
+from mirasol.evaluation.metric_names import metric_names, unknown_metric
 from mirasol.examination import examine
 from mirasol.experiment import Experiment
 from mirasol.findings import ExperimentError, Finding
 from mirasol.gin_files import find
 from mirasol.refusals import told as told_refusals
-from mirasol.spelling import nearest
+from mirasol.spelling import closest, hint
 from mirasol.sweeps import sources
-from mirasol.sweeps.plan import Sweep, Variant, told
+from mirasol.sweeps.plan import Axis, Sweep, Variant, told
 from mirasol.training.hooks import is_due
 from mirasol.trial import Trial
+from mirasol.wiring import Wiring
 
 ROOT = "mirasol.sweeps.plan.Sweep"
+Stated = tuple[Spec, Experiment]
+Read = Callable[[tuple[str, ...], tuple[str, ...]], Stated]
+"""(files, bindings) -> what they state."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,6 +60,18 @@ class Planned:
     meaning: str
 
 
+def checked(files: tuple[str, ...], bindings: tuple[str, ...]) -> Stated:
+    """Reads a trial and tries it out, as `check` does."""
+    spec = config.check(files, bindings)
+    return spec, spec.build()
+
+
+def loaded(files: tuple[str, ...], bindings: tuple[str, ...]) -> Stated:
+    """Reads a trial, and no more."""
+    spec = config.load(files, bindings)
+    return spec, spec.build()
+
+
 def read(files: Sequence[str], bindings: Sequence[str] = ()) -> Sweep:
     """Returns the sweep that gin files state.
 
@@ -67,19 +85,19 @@ def read(files: Sequence[str], bindings: Sequence[str] = ()) -> Sweep:
     trial = Trial(examined.wiring, examined.bound, examined.broken)
     findings = [*examined.findings, *trial.findings, *told_refusals(trial.refusals)]
     if findings:
-        raise ExperimentError(findings)
+        raise ExperimentError([*findings, *_other_ends(examined.wiring, trial, files)])
     found = [each for each in trial.built.values() if isinstance(each, Sweep)]
     assert len(found) == 1, "one root"
     return found[0]
 
 
-def plan(sweep: Sweep, files: Sequence[str], *, check: bool = True) -> list[Planned]:
+def plan(sweep: Sweep, files: Sequence[str], *, read_first: Read = checked) -> list[Planned]:
     """Returns the trials, each variant with all its seeds.
 
     Args:
       sweep: that the files state.
       files: for the places of mistakes.
-      check: whether each variant is tried out as `check` does, or only read.
+      read_first: reads the first trial of each variant; the others differ in their seeds alone.
 
     Raises:
       ExperimentError: all that is wrong with any of them, with file and line of the sweep.
@@ -88,7 +106,7 @@ def plan(sweep: Sweep, files: Sequence[str], *, check: bool = True) -> list[Plan
     trials: list[Planned] = []
     for variant in sweep.variants():
         try:
-            trials += _of_variant(sweep, variant, check)
+            trials += _of_variant(sweep, variant, read_first)
         except ExperimentError as error:
             findings += [_placed(each, sweep, variant, files) for each in error.findings]
     if findings:
@@ -97,7 +115,7 @@ def plan(sweep: Sweep, files: Sequence[str], *, check: bool = True) -> list[Plan
     return trials
 
 
-def _of_variant(sweep: Sweep, variant: Variant, check: bool) -> Iterator[Planned]:
+def _of_variant(sweep: Sweep, variant: Variant, read_first: Read) -> Iterator[Planned]:
     chosen = [axis.labels[variant[axis.name]] for axis in sweep.axes]
     changes = [each for label in chosen for each in label]
     files = (*sweep.base, *(each for each in changes if not _is_binding(each)))
@@ -108,8 +126,8 @@ def _of_variant(sweep: Sweep, variant: Variant, check: bool) -> Iterator[Planned
     for number, seed in enumerate(sweep.seeds):
         bindings = (*bound, f"SEED = {seed}")
         if number == 0:
-            spec = (config.check if check else config.load)(files, bindings)
-            steps = _steps(sweep, spec.build())
+            spec, experiment = read_first(files, bindings)
+            steps = _steps(sweep, experiment)
         else:
             spec = config.load(files, bindings)
         used, meaning = sources.used(spec), sources.digest(dict(spec.meaning))
@@ -126,17 +144,38 @@ def _of_variant(sweep: Sweep, variant: Variant, check: bool) -> Iterator[Planned
         )
 
 
+def _other_ends(wiring: Wiring, trial: Trial, files: Sequence[str]) -> Iterator[Finding]:
+    """Yields the axis or label that may be meant by each of the baseline that there is not.
+
+    Which of the two is misspelt nobody knows: the baseline has a finding of its own.
+    """
+    axes = {each.name: each for each in trial.built.values() if isinstance(each, Axis)}
+    for part in wiring.objects():
+        given = wiring.expand(wiring.values(part).get("baseline"))
+        pairs = given.items() if part.reference.target is Sweep and isinstance(given, dict) else ()
+        for name, label in pairs:
+            if name in axes:
+                yield from _other_end(f"label of axis {name!r}", label, axes[name].labels, files)
+            else:
+                yield from _other_end("axis", name, axes, files)
+
+
+def _other_end(
+    what: str, wanted: str, known: Mapping[str, Any], files: Sequence[str]
+) -> Iterator[Finding]:
+    near = closest(str(wanted), known)
+    if near and wanted not in known:
+        said = f"Sweep.baseline names no {what} {near!r}, but {wanted!r}{hint(str(wanted))}"
+        yield Finding(_line(near, files), said)
+
+
 def _steps(sweep: Sweep, experiment: Experiment) -> int:
     """Returns the steps of a trial, after a look at what the sweep asks of its evaluations."""
     tasks, trainer = experiment.evaluation.tasks, experiment.trainer
     rule = sweep.early_stop
-    for metric in [*sweep.metrics, *([rule.metric] if rule else [])]:
-        task = next((each for each in tasks if metric.startswith(f"{each}/")), None)
-        if task is None:
-            given = metric.partition("/")[0]
-            there = ", ".join(tasks)
-            said = f"metric {metric!r}: the base run evaluates {there}{nearest(given, tasks)}"
-            raise ExperimentError([Finding("", said)])
+    asked = [*sweep.metrics, *([rule.metric] if rule else [])]
+    if unknown := [said for each in asked for said in _unknown_metric(each, tasks)]:
+        raise ExperimentError(Finding("", said) for said in unknown)
     if rule and rule.step > trainer.steps:
         said = f"early_stop looks at step {rule.step}, and the base run ends at {trainer.steps}"
         raise ExperimentError([Finding("", said)])
@@ -147,6 +186,27 @@ def _steps(sweep: Sweep, experiment: Experiment) -> int:
         )
         raise ExperimentError([Finding("", said)])
     return trainer.steps
+
+
+def _unknown_metric(metric: str, tasks: Sequence[str]) -> Iterator[str]:
+    """Yields what is wrong with "task/metric", if anything is."""
+    task = next((each for each in tasks if metric.startswith(f"{each}/")), None)
+    if task is None:
+        near = hint(_nearest_metric(metric, tasks))
+        yield f"metric {metric!r}: the base run evaluates {', '.join(tasks)}{near}"
+    elif wrong := unknown_metric(task, metric.removeprefix(f"{task}/"), before=f"{task}/"):
+        yield f"metric {metric!r}: {wrong}"
+
+
+def _nearest_metric(metric: str, tasks: Sequence[str]) -> str:
+    """Returns "task/metric" that looks most like one whose task there is not, "" for none."""
+    given, _, name = metric.partition("/")
+    right = closest(given, tasks)
+    near = f"{right}/{name}" if right else ""
+    if right and not unknown_metric(right, name):
+        return near
+    names = [f"{task}/{each}" for task in tasks for each in metric_names().get(task, ())]
+    return closest(metric, names) or near
 
 
 def _is_binding(text: str) -> bool:

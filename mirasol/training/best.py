@@ -30,8 +30,8 @@ class Best:
     def judge(self, run: RunState, step: int, scores: Mapping[str, Mapping[str, float]]) -> None:
         """Notes the evaluation of a step in the run's state if it is the best so far.
 
-        A metric that is not there is told in the log: which ones a task has is known only when it
-        has been evaluated, and a run should not end for that.
+        A metric that is not there is told in the log: which ones a task of people's own has is
+        known only when it has been evaluated, and a run should not end for that.
         """
         found = scores[self.task]
         value = found.get(self.metric, math.nan)

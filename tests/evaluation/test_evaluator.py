@@ -12,6 +12,7 @@ from mirasol.batch import EOS_ID, ExampleShape, empty_batch
 from mirasol.data.references import ClipReference, Question
 from mirasol.data.vocabulary import ByteVocabulary
 from mirasol.evaluation.evaluator import evaluate
+from mirasol.evaluation.metric_names import EVALUATION
 from mirasol.evaluation.metrics import exact_match_by_type
 from mirasol.evaluation.predictions import Observer, Writer, clips_to_come
 
@@ -122,6 +123,7 @@ def test_the_metric_sees_whole_annotation_rows(tmp_path):
         return {"answered": len(predictions)}
 
     counts = {"num_examples": 6, "num_broken": 0, "step": 70}
+    assert {*counts} == {*EVALUATION, "step"}
     assert run(tmp_path, score=score) == {"answered": 6.0, **counts}
     assert [(row["extra"], text) for row, text in seen][:3] == [
         (0, "red"),

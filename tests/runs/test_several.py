@@ -74,7 +74,7 @@ def require_close(got: list[dict], want: list[dict]) -> None:
     ]
     for line, wanted in zip(got, want, strict=True):
         assert line.keys() == wanted.keys()
-        for name in line.keys() & (CLOSE | {"letters", "broken_media"}):
+        for name in line.keys() & (CLOSE | {"num", "broken_media"}):
             assert line[name] == pytest.approx(wanted[name], rel=1e-4), (line["step"], name)
 
 

@@ -91,7 +91,12 @@ def test_a_baseline_has_its_labels_in_the_order_of_the_axes():
     assert given.ordered_baseline() in given.variants()
 
 
-@pytest.mark.parametrize("labels", [{}, {"a": "one.gin"}, {"a": [1]}])
+def test_an_axis_without_a_name_is_refused():
+    with pytest.raises(ValueError, match=r"Axis\.name is empty"):
+        Axis(name="", labels={"a": []})
+
+
+@pytest.mark.parametrize("labels", [{}, {"": []}, {"a": "one.gin"}, {"a": [1]}])
 def test_an_axis_refuses(labels):
     with pytest.raises(ValueError, match=r"Axis\.labels of axis 'x'"):
         Axis(name="x", labels=labels)

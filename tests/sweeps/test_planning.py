@@ -37,9 +37,9 @@ def file(tmp_path):
     return path
 
 
-def planned(file, *bindings: str, check: bool = False) -> list[planning.Planned]:
+def planned(file, *bindings: str) -> list[planning.Planned]:
     sweep = planning.read([str(file)], bindings)
-    return planning.plan(sweep, [str(file)], check=check)
+    return planning.plan(sweep, [str(file)], read_first=planning.loaded)
 
 
 def test_a_trial_is_what_it_means_wherever_it_stands(file):
@@ -68,7 +68,15 @@ def test_a_trial_uses_the_sources_of_its_own_parts(file):
     [
         (
             ["Sweep.metrics = ['av_shapes_tiny_jont/accuracy']"],
-            "the base run evaluates av_shapes_tiny_joint; did you mean 'av_shapes_tiny_joint'",
+            "the base run evaluates av_shapes_tiny_joint; did you mean '.*_joint/accuracy'",
+        ),
+        (
+            ["Sweep.metrics = ['av_shapes_tiny_joint/acuracy']"],
+            "has no metric 'acuracy'; did you mean 'av_shapes_tiny_joint/accuracy'",
+        ),
+        (
+            ["Sweep.metrics = ['av_shapes_tiny_joint/accuracy/oder']"],
+            "did you mean 'av_shapes_tiny_joint/accuracy/order'",
         ),
         (["Sweep.bindings = ['WIDHT = 3']"], "combiner=transformer: .*WIDHT"),
         (["Sweep.seed = [1]"], "did you mean 'seeds'"),
@@ -98,6 +106,14 @@ def test_a_rule_looks_at_a_step_that_is_evaluated(file, step, said):
         planned(file)
 
 
+def test_a_rule_looks_at_a_metric_that_there_is(file):
+    text = file.read_text().replace("seeds =", "early_stop = @early.StopBelow()\n    seeds =")
+    rule = "metric = 'av_shapes_tiny_joint/num_exmaples'\n    value = 0.5\n    step = 20\n"
+    file.write_text(f"{text}\nearly.StopBelow:\n    {rule}")
+    with pytest.raises(ExperimentError, match=r"line 23: .*'av_shapes_tiny_joint/num_examples'"):
+        planned(file)
+
+
 def test_a_mistake_has_the_line_of_the_sweep(file):
     text = file.read_text().replace("token_turing.gin", "tokn_turing.gin")
     file.write_text(text)
@@ -107,6 +123,29 @@ def test_a_mistake_has_the_line_of_the_sweep(file):
     (finding,) = caught.value.findings
     assert finding.place == f"{file} line {number}"
     assert "token_turing.gin" in finding.message
+
+
+def test_a_baseline_and_a_label_that_differ_are_both_told(file):
+    text = file.read_text().replace(
+        "seeds =", "baseline = {'combiner': 'transformer'}\n    seeds ="
+    )
+    file.write_text(text.replace("'transformer': []", "'transfromer': []"))
+    with pytest.raises(ExperimentError) as caught:
+        planned(file)
+    baseline, label = map(str, caught.value.findings)
+    assert baseline.startswith(f"{file} line 11: Sweep.baseline: axis 'combiner' has no label 'tra")
+    assert "did you mean 'transfromer'?" in baseline
+    assert label.startswith(f"{file} line 18: Sweep.baseline names no label of axis 'combiner' 'tr")
+    assert "did you mean 'transformer'?" in label
+
+
+def test_a_label_that_stands_twice_is_not_lost(file):
+    file.write_text(file.read_text().replace("'token_turing'", "'transformer'"))
+    with pytest.raises(ExperimentError) as caught:
+        planned(file)
+    (finding,) = caught.value.findings
+    assert finding.place == f"{file} line 18"
+    assert finding.message.startswith("the key 'transformer' stands twice, first in line 17")
 
 
 def test_variants_that_mean_the_same_are_refused(file):

@@ -24,7 +24,7 @@ def plan(tmp_path_factory):
     path = tmp_path_factory.mktemp("plan") / "two.gin"
     path.write_text(SWEEP)
     sweep = planning.read([str(path)])
-    return sweep, planning.plan(sweep, [str(path)], check=False)
+    return sweep, planning.plan(sweep, [str(path)], read_first=planning.loaded)
 
 
 @pytest.fixture

@@ -4,5 +4,10 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-for folder in (HERE, HERE.parent / "data", HERE.parent / "data" / "benchmarks"):
+for folder in (
+    HERE,
+    HERE.parent / "data",
+    HERE.parent / "data" / "benchmarks",
+    HERE.parent / "evaluation",
+):
     sys.path.insert(0, str(folder))

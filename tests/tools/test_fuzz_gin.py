@@ -60,6 +60,47 @@ def test_a_file_that_is_rejected_as_it_is_proves_nothing():
     assert "is rejected without a slip" in verdict.said
 
 
+SWEEP = "ablations/losses.gin"
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong", "outcome"),
+    [
+        ("losses", "lsses", REJECTED),  # In the baseline, or as the axis's name: two do not agree.
+        ("all", "al", REJECTED),
+        ("all_alike", "all_aliek", UNCHANGED),  # The title of a row.
+        ("models/reconstruction/none.gin", "models//reconstruction/none.gin", UNCHANGED),
+        ("models/reconstruction/none.gin", "models/reconstruction/non.gin", REJECTED),
+        ("latent", "latnet", REJECTED),  # Within a binding.
+        ("av_shapes_4_joint/accuracy/order", "av_shapes_4_joint/accuracy/odrer", REJECTED),
+    ],
+)
+def test_what_becomes_of_a_slip_in_a_sweep(text, wrong, outcome):
+    with copied():
+        bench = Bench(SWEEP)
+        found = [slip for slip in bench.slips() if (slip.name.text, slip.wrong) == (text, wrong)]
+        verdicts = [bench.try_out(slip) for slip in found]
+    assert {each.outcome for each in verdicts} == {outcome}
+    assert all(each.right for each in verdicts if outcome == REJECTED)
+
+
+def test_what_a_sweep_says_in_words_and_numbers_is_no_name():
+    with copied():
+        texts = {slip.name.text for slip in Bench("ablations/chunks.gin").slips()}
+    assert {"CHUNKS", "Stage", "av_shapes_8_parts", "chunks", "4"} <= texts
+    assert not any("Each doubling" in text or "=" in text for text in texts)
+
+
+def test_a_variant_that_changes_is_tried_out(monkeypatch):
+    monkeypatch.setattr(task_names, "registered", task_names.shipped)
+    with copied():
+        bench = Bench("ablations/long_range.gin")
+        (slip,) = (each for each in bench.slips() if each.wrong == "av_shapes_16_prats")
+        verdict = bench.try_out(slip)
+    assert (verdict.outcome, verdict.right) == (REJECTED, True)
+    assert "no task or mixture 'av_shapes_16_prats'" in verdict.said
+
+
 def verdict(outcome, right=False, file="a.gin"):
     return Verdict(Slip(file, Name(3, 0, "heads", False), "haeds", "swapped"), outcome, right, "no")
 

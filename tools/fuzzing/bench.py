@@ -10,15 +10,13 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from fuzzing.slips import Slip, names, slips
+from fuzzing.slips import Slip, slips
+from fuzzing.stated import sound, stated
 from mirasol import config
 from mirasol.checkpoint.manager import CheckpointManager
 from mirasol.checkpoint.state import model_state
-from mirasol.examination import examine
 from mirasol.findings import ExperimentError, Finding
-from mirasol.gin_files import runs, shipped_folder, sweeps
-from mirasol.value_types import parameter_types
-from mirasol.wiring import MACRO, Key, references
+from mirasol.gin_files import shipped_folder
 
 OUTCOMES = REJECTED, UNCHANGED, ACCEPTED, CRASHED = (
     "rejected",
@@ -47,34 +45,28 @@ class Verdict:
 
 
 class Bench:
-    """A shipped file with what makes an experiment of it, in the working directory."""
+    """A shipped file with what makes an experiment or a sweep of it, in the working directory."""
 
     def __init__(self, file: str):
         self.file = file
         self.text = Path(file).read_text(encoding="utf-8")
-        self.files = _whole(file)
-        self.meaning = config.load(self.files).meaning
+        self.stated = stated(file)
+        self.meaning = self.stated.meaning()
         self._sound = False
 
     def slips(self) -> list[Slip]:
         """Returns every slip in every name of the file."""
-        free = self._free_texts()
-        return [
-            slip
-            for name in names(self.text)
-            if (name.line, name.text) not in free or not name.in_quotes
-            for slip in slips(name, self.file)
-        ]
+        return [slip for name in self.stated.names(self.text) for slip in slips(name, self.file)]
 
     def try_out(self, slip: Slip) -> Verdict:
         """Returns what becomes of the file with the slip in it."""
         try:
             with self._changed(slip):
-                if config.load(self.files).meaning == self.meaning:
+                if self.stated.meaning() == self.meaning:
                     return Verdict(slip, UNCHANGED)
             self._require_soundness()
             with self._changed(slip):
-                config.check(self.files)
+                self.stated.check()
         except ExperimentError as error:
             return Verdict(slip, REJECTED, _told(slip, error.findings), str(error))
         except Exception as error:  # Many minutes' work shall not end with it.
@@ -94,37 +86,11 @@ class Bench:
             Path(self.file).write_text(self.text, encoding="utf-8")
 
     def _require_soundness(self) -> None:
-        """Raises AssertionError if the file is rejected as it is: a slip would prove nothing."""
-        if self._sound:
-            return
-        try:
-            config.check(self.files)
-        except ExperimentError as error:
-            raise AssertionError(f"{self.file} is rejected without a slip: {error}") from error
-        self._sound = True
-
-    def _free_texts(self) -> set[tuple[int, str]]:
-        """Returns line and text of the values of parameters that any text will do for."""
-        examined = examine(self.files, (), config.ROOT)
-        wiring, bound = examined.wiring, examined.bound
-        assert wiring is not None
-        free: set[tuple[Key, str]] = set()
-        naming: set[tuple[Key, str]] = set()
-        for part in wiring.objects():
-            known = parameter_types(part.reference.target)
-            for parameter, value in wiring.values(part).items():
-                kept = free if known.get(parameter) is str else naming
-                kept |= {(part.origin[parameter], parameter)}
-                kept |= {
-                    ((wiring.macro(each) or "", MACRO), "value")
-                    for each in references(value)
-                    if each.is_macro
-                }
-        return {
-            (statement.binding.line, statement.binding.value)
-            for bound_name, statement in bound.statements.items()
-            if bound_name in free - naming and isinstance(statement.binding.value, str)
-        }
+        """Raises AssertionError if the file is rejected as it is."""
+        if not self._sound:
+            with sound(self.file):
+                self.stated.check()
+            self._sound = True
 
 
 @contextlib.contextmanager
@@ -146,36 +112,15 @@ def copy() -> Iterator[str]:
 
 
 def _save_parameters(workdir: Path) -> None:
-    """Saves a checkpoint of the model that `_whole` tries an overlay with."""
+    """Saves a checkpoint of the model that `stated` tries an overlay with."""
     model = config.load(["runs/av_shapes_tiny.gin"]).build().build_model()
     CheckpointManager(workdir / "checkpoints").save(1, {"model": model_state(model), "step": 1})
 
 
 def shipped_files() -> list[str]:
-    """Returns every shipped gin file but those of sweeps, which are no part of an experiment."""
+    """Returns every shipped gin file."""
     folder = shipped_folder()
-    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*.gin")}
-    return sorted(files - {*sweeps()})
-
-
-def _whole(file: str) -> list[str]:
-    """Returns files that state an experiment of which the file is a part."""
-    whole = runs()
-    if file in whole:
-        return [file]
-    for run in ("runs/av_shapes_tiny.gin", *whole):
-        if file in _included(run):
-            return [run]
-    if Path(file).parent.name == "models":  # A size, made for frames of 224 px.
-        return ["runs/av_shapes_tiny.gin", "data/frames_16.gin", file]
-    if Path(file).parent.name == "evaluation":  # Of splits that public sets alone have.
-        return ["runs/finetune_msvd_qa.gin", file]
-    return ["runs/av_shapes_tiny.gin", file]
-
-
-def _included(file: str) -> set[str]:
-    inner = re.findall(r"^include '(.*)'", Path(file).read_text(encoding="utf-8"), re.MULTILINE)
-    return {*inner, *(each for name in inner for each in _included(name))}
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.gin"))
 
 
 def _told(slip: Slip, findings: Sequence[Finding]) -> bool:

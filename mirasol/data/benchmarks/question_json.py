@@ -12,6 +12,7 @@ from mirasol.data.benchmarks.records import Record, parsed
 from mirasol.data.benchmarks.rows import Place, Row
 
 FIRST_WORDS = ("what", "who", "how", "when", "where")
+OTHER_WORD = "other"
 FILES = {"train": "train_qa.json", "validation": "val_qa.json", "test": "test_qa.json"}
 MAPPING = "youtube_mapping.txt"
 
@@ -19,7 +20,7 @@ MAPPING = "youtube_mapping.txt"
 def first_word(question: str) -> str:
     """Returns the type of a question: its first word if that is one of five, else "other"."""
     word = question.split()[0].lower()
-    return word if word in FIRST_WORDS else "other"
+    return word if word in FIRST_WORDS else OTHER_WORD
 
 
 def read_msrvtt(folder: Path, split: str, problems: Problems) -> Iterator[Row]:
