@@ -84,6 +84,17 @@ def test_overlap_compares_steps_with_a_loader_and_without(tmp_path, capsys):
     assert min(row["seconds"]["fed"]) > row["loader_s"] * (row["steps"] - 2)
 
 
+@pytest.mark.slow
+def test_dispatch_sets_the_host_against_the_step(tmp_path, capsys):
+    flags = ["--repeats=3", "--warm_up=2"]
+    (xla, eager), printed = run(tmp_path, capsys, "dispatch", *TINY, *flags)
+    assert (xla["runtime"], eager["runtime"]) == ("xla", "cpu")
+    assert all(0 < host < step for host, step in zip(xla["host_s"], xla["step_s"], strict=True))
+    assert xla["new_graphs"] == 0
+    ratio = statistics.median(xla["step_s"]) / statistics.median(eager["step_s"])
+    assert f"takes {ratio:.2f} of the time of the eager one" in printed
+
+
 def test_questions_compares_many_with_one(tmp_path, capsys):
     rows, printed = run(tmp_path, capsys, "questions", *TINY, "--repeats=3", "--questions=4")
     one, many = rows
