@@ -157,7 +157,7 @@ class WarmupStableDecay(Schedule):
       peak: the highest rate.
       warmup_steps: steps of the linear part.
       total_steps: the step at which the floor is reached.
-      decay_steps: the last steps, in which the rate falls.
+      decay_steps: the last steps, in which the rate falls; None: a tenth of all.
       shape: of the fall: "linear", "sqrt" (1 - sqrt of the share gone) or "cosine".
       floor: lowest rate at the end, as a share of the peak.
 
@@ -171,16 +171,17 @@ class WarmupStableDecay(Schedule):
         peak: float,
         warmup_steps: int,
         total_steps: int,
-        decay_steps: int,
+        decay_steps: int | None = None,
         shape: Literal["linear", "sqrt", "cosine"] = "linear",
         floor: float = 0.0,
     ):
         _check("WarmupStableDecay", peak, warmup_steps, total_steps, floor)
         require_positive("WarmupStableDecay", decay_steps=decay_steps)
+        decay_steps = math.ceil(total_steps / 10) if decay_steps is None else decay_steps
         if warmup_steps + decay_steps > total_steps:
             raise ValueError(
                 f"WarmupStableDecay.decay_steps is {decay_steps} and warmup_steps {warmup_steps}, "
-                f"together more than total_steps {total_steps}; lower DECAY_STEPS"
+                f"together more than total_steps {total_steps}; lower one of them"
             )
         self.peak = peak
         self.warmup_steps = warmup_steps

@@ -72,10 +72,15 @@ def test_warmup_stable_decay_is_level_until_its_last_steps(shape, half):
             lambda: InverseSquareRoot(peak=1.0, warmup_steps=9, time_scale=8),
             "time_scale is 8 and warmup_steps 9",
         ),
-        (lambda: WarmupStableDecay(**WARM, total_steps=6, decay_steps=3), "lower DECAY_STEPS"),
+        (lambda: WarmupStableDecay(**WARM, total_steps=6, decay_steps=3), "lower one of them"),
         (lambda: Constant(peak=1.0, warmup_steps=-1), "WARMUP_STEPS must be 0 or more"),
     ],
 )
 def test_what_cannot_be_is_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_decay_of_no_stated_length_is_a_tenth_of_all_steps():
+    schedule = WarmupStableDecay(**WARM, total_steps=95)
+    assert rates(schedule, 85, 90, 95) == pytest.approx([2.0, 1.0, 0.0])
