@@ -42,13 +42,38 @@ class Launch:
         return self.world > 1
 
 
+def is_told() -> bool:
+    """Returns whether a launcher says which process this is, be it the only one."""
+    return all(os.environ.get(name) for name in _NEEDED)
+
+
+def announce(here: Launch, address: str, port: str) -> None:
+    """Says in the environment what torchrun would, where nobody else does.
+
+    What asks later is told so, in this process and in those that it starts.
+
+    Args:
+      here: which process this is.
+      address: of the first one's machine.
+      port: there, on which they find one another.
+    """
+    os.environ.update(
+        RANK=str(here.rank),
+        WORLD_SIZE=str(here.world),
+        LOCAL_RANK=str(here.local_rank),
+        LOCAL_WORLD_SIZE=str(here.local_world),
+        MASTER_ADDR=address,
+        MASTER_PORT=port,
+    )
+
+
 def launch() -> Launch:
     """Returns what the environment says.
 
     Raises:
       ValueError: numbers that cannot be.
     """
-    if not all(os.environ.get(name) for name in _NEEDED):
+    if not is_told():
         return Launch()
     try:
         rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
