@@ -38,7 +38,7 @@ def join_hosts() -> Talk:
     if is_told():
         require_one_process_a_host(launch().world, count)
     elif count > 1:
-        announce(Launch(xr.process_index(), count, 0, 1), *_meeting_point(xr))
+        announce(Launch(xr.process_index(), count, 0, 1), *meeting_point(xr))
     if count == 1:
         return NoTalk()
     here = launch()
@@ -65,7 +65,7 @@ def require_one_process_a_host(launched: int, known: int) -> None:
         )
 
 
-def _meeting_point(xr: Any) -> tuple[str, str]:
+def meeting_point(xr: Any) -> tuple[str, str]:
     """Returns address and port of the first host's process."""
     address = os.environ.get("MASTER_ADDR") or _found_address(xr)
     return address, os.environ.get("MASTER_PORT") or _PORT
