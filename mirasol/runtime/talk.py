@@ -108,15 +108,16 @@ class GlooTalk(Talk):
         return int(largest)
 
 
-def meet(here: Launch, backend: str) -> None:
-    """Makes the processes know one another; once."""
+def meet(here: Launch, backend: str) -> bool:
+    """Makes the processes know one another; once. Returns whether that was now."""
     if distributed.is_initialized():
-        return
+        return False
     with gloo_silent():
         distributed.init_process_group(
             backend, rank=here.rank, world_size=here.world, timeout=_TIMEOUT
         )
     atexit.register(_part)
+    return True
 
 
 def _part() -> None:

@@ -42,8 +42,8 @@ def join_hosts() -> Talk:
     if count == 1:
         return NoTalk()
     here = launch()
-    meet(here, "gloo")
-    logging.info("Host %d of %d has joined the others", here.rank, here.world)
+    if meet(here, "gloo"):
+        logging.info("%d hosts have met, this is host %d", here.world, here.rank)
     return GlooTalk()
 
 
