@@ -68,7 +68,7 @@ class Pieces:
         return wholes
 
     def gathered(self, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        """Returns tensors that the devices gather, some at a time; a program for each shape."""
+        """Returns tensors that the devices gather, some at a time; a program a shape and layout."""
         wholes = []
         for group in in_groups(tensors, self._at_once_bytes):
             copies = [self._gathered_copy(tensor) for tensor in group]
@@ -83,7 +83,7 @@ class Pieces:
         """
         copy = tensor.detach().unsqueeze(0)
         self._core._xla_mark_sharding(copy, self._whole)
-        # A program of its own, so that equal shapes have equal programs.
+        # A program of its own, so that what is alike has one program.
         self._core._xla_sync_multi([copy], [], wait=False)
         return copy
 

@@ -112,6 +112,7 @@ def fully_sharded(folder: Path) -> dict:
 def gathered(tensors: list[torch.Tensor], runtime: Runtime) -> dict:
     """Has the devices gather all that lies in pieces, and compares with what the host collects."""
     pieces = Pieces(torch_xla_here(), at_once_bytes=2**16)
+    layout = torch_xla_here()._XLAC._get_xla_sharding_spec
     tensors = [t for t in tensors if t.ndim and shards_of(t)[0][0].shape != t.shape]
     first = pieces.put_together(tensors)
     before = runtime.compiled_graphs()
@@ -120,7 +121,7 @@ def gathered(tensors: list[torch.Tensor], runtime: Runtime) -> dict:
     again = pieces.gathered(tensors)
     return {
         "tensors": len(tensors),
-        "kinds": len({(t.shape, t.dtype) for t in tensors}),
+        "kinds": len({(t.shape, t.dtype, layout(t)) for t in tensors}),
         "graphs": after - before,
         "graphs of a second time": runtime.compiled_graphs() - after,
         "alike": all(map(same_bits, first + first, copies + again)),

@@ -129,7 +129,7 @@ def test_pieces_that_other_hosts_hold_are_gathered_bit_by_bit(report: dict) -> N
     assert gathered["devices"] == [4] * len(gathered["devices"])
 
 
-def test_gathering_compiles_a_program_for_each_shape_once(report: dict) -> None:
+def test_gathering_compiles_a_program_for_each_shape_and_layout_once(report: dict) -> None:
     gathered = report["gathered"]
     assert 0 < gathered["graphs"] <= gathered["kinds"] < gathered["tensors"]
     assert gathered["graphs of a second time"] == 0
