@@ -4,7 +4,8 @@
     LOCAL_RANK, LOCAL_WORLD_SIZE  the same on this machine
     MASTER_ADDR, MASTER_PORT      where they find one another
 
-Without them, all of them, a process is alone. Nothing heavy is imported.
+Without them, all of them, a process is alone, unless it finds out otherwise and says so with
+`announce`. Nothing heavy is imported.
 """
 
 from __future__ import annotations

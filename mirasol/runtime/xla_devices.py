@@ -214,8 +214,8 @@ class SpmdDevices(XlaDevices):
 def in_order_of_hosts(devices: Sequence[Sequence[int]]) -> list[int]:
     """Returns the numbers of all devices, those of a host side by side.
 
-    On a TPU they run over the whole slice, row by row: of 4 x 4 chips the first of four hosts has
-    the numbers 0, 1, 4 and 5.
+    On a TPU they may run over the whole slice, row by row: of 4 x 4 chips the first of four hosts
+    then has the numbers 0, 1, 4 and 5.
 
     Args:
       devices: numbers of each host's own.
