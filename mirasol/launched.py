@@ -4,7 +4,8 @@
     LOCAL_RANK, LOCAL_WORLD_SIZE  the same on this machine
     MASTER_ADDR, MASTER_PORT      where they find one another
 
-Without them, all of them, a process is alone. Nothing heavy is imported.
+Without them, all of them, a process is alone, unless it finds out otherwise and says so with
+`announce`. Nothing heavy is imported.
 """
 
 from __future__ import annotations
@@ -42,13 +43,38 @@ class Launch:
         return self.world > 1
 
 
+def is_told() -> bool:
+    """Returns whether a launcher says which process this is, be it the only one."""
+    return all(os.environ.get(name) for name in _NEEDED)
+
+
+def announce(here: Launch, address: str, port: str) -> None:
+    """Says in the environment what torchrun would, where nobody else does.
+
+    What asks later is told so, in this process and in those that it starts.
+
+    Args:
+      here: which process this is.
+      address: of the first one's machine.
+      port: there, on which they find one another.
+    """
+    os.environ.update(
+        RANK=str(here.rank),
+        WORLD_SIZE=str(here.world),
+        LOCAL_RANK=str(here.local_rank),
+        LOCAL_WORLD_SIZE=str(here.local_world),
+        MASTER_ADDR=address,
+        MASTER_PORT=port,
+    )
+
+
 def launch() -> Launch:
     """Returns what the environment says.
 
     Raises:
       ValueError: numbers that cannot be.
     """
-    if not all(os.environ.get(name) for name in _NEEDED):
+    if not is_told():
         return Launch()
     try:
         rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])

@@ -156,7 +156,7 @@ class Session:
         """Answers the questions of a batch on the host: int64 ids [B, Q, R], on the host."""
         self.model.eval()
         with self.runtime.autocast():
-            return self.runtime.to_host(self._generate(self.runtime.transfer(batch)))
+            return self.runtime.to_host(self._generate(self.runtime.transfer_same(batch)))
 
     def score(self, batch: Batch, options_BQOR: torch.Tensor) -> torch.Tensor:
         """Returns the log-probability of each option, float32 [B, Q, O], on the host."""
@@ -164,7 +164,7 @@ class Session:
         with torch.no_grad(), self.runtime.autocast():
             options_BQOR = options_BQOR.to(self.runtime.device)
             return self.runtime.to_host(
-                self.model.score(self.runtime.transfer(batch), options_BQOR)
+                self.model.score(self.runtime.transfer_same(batch), options_BQOR)
             )
 
     def restore_model(self) -> None:
@@ -227,7 +227,7 @@ class Session:
         """Returns what each process tells; of those that read the same batches, one tells."""
         each = self.runtime.gathered(told)
         failed = any(told.failed for told in each)
-        alike = len(each) // self.runtime.share[1]
+        alike = len(each) // self.runtime.answering[1]
         return [dataclasses.replace(told, failed=failed) for told in each[::alike]]
 
     def _answerer(self, task: str) -> Answerer:
@@ -251,8 +251,8 @@ class Session:
                 plan.batch_size,
                 plan.max_clips,
                 plan.workers,
-                host=self.runtime.share[0],
-                hosts=self.runtime.share[1],
+                host=self.runtime.answering[0],
+                hosts=self.runtime.answering[1],
                 broken_media=plan.broken_media,
             )
         return self._streams[task, split]

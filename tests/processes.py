@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -23,8 +23,20 @@ def variables(rank: int, count: int, port: int) -> dict[str, str]:
     }
 
 
-def start(count: int, arguments: Sequence[str], cwd: Path = ROOT) -> list[subprocess.Popen]:
-    """Starts `python ARGUMENTS` in so many processes."""
+def start(
+    count: int,
+    arguments: Sequence[str],
+    cwd: Path = ROOT,
+    told: Callable[[int, int, int], dict[str, str]] = variables,
+) -> list[subprocess.Popen]:
+    """Starts `python ARGUMENTS` in so many processes.
+
+    Args:
+      count: of them.
+      arguments: of each.
+      cwd: of each.
+      told: (rank, count, port) -> what the environment of each says.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -33,7 +45,7 @@ def start(count: int, arguments: Sequence[str], cwd: Path = ROOT) -> list[subpro
         subprocess.Popen(
             [sys.executable, *arguments],
             cwd=cwd,
-            env=os.environ | python_path | variables(rank, count, port),
+            env=os.environ | python_path | told(rank, count, port),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

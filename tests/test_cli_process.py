@@ -22,6 +22,24 @@ def test_a_log_line_comes_without_a_line_about_flags():
     assert line.endswith("going on")
 
 
+def test_a_process_that_learns_late_which_it_is_tells_warnings_alone_from_then_on():
+    program = (
+        "from absl import logging; from mirasol.commands.printing import log_to_terminal;"
+        "from mirasol.launched import Launch, announce;"
+        "log_to_terminal(); logging.info('before'); announce(Launch(1, 2, 0, 1), 'host-0', '1234');"
+        "logging.info('alike in all'); logging.warning('%d files', 3)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"RANK": ""},
+    )
+    before, after = done.stderr.splitlines()
+    assert before.endswith("before")
+    assert after == "process 1: WARNING: 3 files"
+
+
 def test_help_names_every_command_and_flag(capsys):
     assert main(["--help"]) == 0
     text = capsys.readouterr().out

@@ -45,7 +45,7 @@ def commands() -> list[str]:
 def test_there_are_commands():
     names = ["one_machine", "slurm_gpus", "torchrun_nodes", "xpk_tpus"]
     assert [script.stem for script in SCRIPTS] == names
-    assert len(commands()) == 9
+    assert len(commands()) == 10
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)

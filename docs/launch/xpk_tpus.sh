@@ -1,8 +1,8 @@
 #!/bin/bash
-# One run on the TPUs of one host on GKE, by XPK: bash docs/launch/xpk_tpus.sh
-# Never run: see docs/launch.md. XPK starts the command on every host of a slice, and several are
-# refused: TPU_TYPE must have one. WORKDIR is a folder that outlives the job, such as a bucket
-# mounted by GCS FUSE.
+# Mirasol 3B on a TPU slice on GKE, by XPK: bash docs/launch/xpk_tpus.sh
+# Never run: see docs/launch.md. XPK starts the command on every host of the slice, and they find one
+# another. WORKDIR is a folder that outlives the job and that all hosts see, such as a bucket mounted
+# by GCS FUSE. BATCH_SIZE is of all chips: 4 for each of the 32 of a v5p-64, on eight hosts.
 set -euo pipefail
 
 CLUSTER=${CLUSTER:?name of the GKE cluster}
@@ -10,7 +10,8 @@ PROJECT=${PROJECT:?Google Cloud project}
 ZONE=${ZONE:?zone of the cluster}
 IMAGE=${IMAGE:?container image with mirasol[xla] and libtpu}
 WORKDIR=${WORKDIR:?folder that outlives the job}
-TPU_TYPE=${TPU_TYPE:-v5litepod-8}
+TPU_TYPE=${TPU_TYPE:-v5p-64}
+BATCH_SIZE=${BATCH_SIZE:-128}
 
 xpk workload create \
   --cluster="$CLUSTER" \
@@ -22,4 +23,4 @@ xpk workload create \
   --docker-image="$IMAGE" \
   --env="PJRT_DEVICE=TPU" \
   --env="MIRASOL_DATA=/data" \
-  --command="python -m mirasol train --gin_file=runs/pretraining.gin --gin_file=overlays/fsdp.gin --runtime=xla --workdir=$WORKDIR"
+  --command="python -m mirasol train --gin_file=runs/pretraining.gin --gin_file=models/mirasol_3b.gin --gin_file=data/frames_128.gin --gin_file=overlays/fsdp.gin --gin.BATCH_SIZE=$BATCH_SIZE --runtime=xla --workdir=$WORKDIR"

@@ -23,6 +23,13 @@ class HostCopy:
         self._fetch = fetch
         self._copies: dict[str, torch.Tensor] = {}
 
+    def brought(self, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Returns tensors that can be copied to the host one by one, for a moment's use.
+
+        That is the tensors themselves, unless all of them have to be fetched at once.
+        """
+        return dict(tensors) if self._fetch is None else self._fetch(tensors)
+
     @torch.no_grad()
     def take(self, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Returns copies of the tensors, which hold until the next call.

@@ -85,7 +85,8 @@ class CheckpointManager:
         self.wait_until_finished()
         flat = flatten(state)
         self._saver.make_way(step, self._processes)
-        self._saver.save(step, flat.tensors, flat.values, protect, self._processes)
+        tensors = self._host_copy.brought(flat.tensors)
+        self._saver.save(step, tensors, flat.values, protect, self._processes)
 
     def save_async(
         self,

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from torch import distributed
 
-from mirasol.runtime.processes import gloo_silent
+from mirasol.runtime.talk import gloo_silent
 
 Value = TypeVar("Value")
 

@@ -32,14 +32,31 @@ def table(metrics: dict[str, float]) -> str:
 
 
 class _OfProcess(standard_logging.Formatter):
-    """Says which process a line is of, and what it warns of.
+    """Where a process does not speak for all, says which one a line is of, and what it warns of.
 
     Args:
-      rank: of the process.
+      plain: formats lines of the process that leads.
     """
 
-    def __init__(self, rank: int):
-        super().__init__(f"process {rank}: %(levelname)s: %(message)s")
+    def __init__(self, plain: standard_logging.Formatter):
+        super().__init__()
+        self._plain = plain
+
+    def format(self, record: standard_logging.LogRecord) -> str:
+        """Returns the line."""
+        here = launch()
+        if here.leads:
+            return self._plain.format(record)
+        form = f"process {here.rank}: %(levelname)s: %(message)s"
+        return standard_logging.Formatter(form).format(record)
+
+
+def _is_heard(record: standard_logging.LogRecord) -> bool:
+    """Returns whether a line appears: of processes that do not lead only what is not alike in all.
+
+    Asked for each line: which process this is may be known only when the runtime has opened.
+    """
+    return launch().leads or record.levelno >= standard_logging.WARNING
 
 
 def log_to_terminal() -> None:
@@ -49,7 +66,6 @@ def log_to_terminal() -> None:
     flags.FLAGS.mark_as_parsed()  # Ours are, elsewhere; else a line about it comes first.
     logging.use_absl_handler()
     logging.set_verbosity(logging.INFO)
-    here = launch()
-    if not here.leads:  # What is not the same in all processes.
-        logging.set_verbosity(logging.WARNING)
-        logging.get_absl_handler().setFormatter(_OfProcess(here.rank))
+    handler = logging.get_absl_handler()
+    handler.addFilter(_is_heard)
+    handler.setFormatter(_OfProcess(logging.PythonFormatter()))

@@ -13,7 +13,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 
 from mirasol.evaluation.predictions import Answerer, Batches, Observer, Prediction
-from mirasol.runtime.processes import ElsewhereError
+from mirasol.runtime.talk import ElsewhereError
 
 Gathered = Callable[["Told"], list["Told"]]
 """Returns what each process tells, in their order."""

@@ -18,6 +18,7 @@ import torch
 
 from mirasol.batch import Batch
 from mirasol.runtime.mesh import AXES
+from mirasol.runtime.talk import Agreed, NoTalk, Talk, Value
 from mirasol.spelling import nearest
 
 Precision = Literal["float32", "bfloat16"]
@@ -25,9 +26,6 @@ PRECISIONS: dict[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torc
 
 Total = Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]
 """Adds scalars up, by name."""
-Agreed = Callable[[int], int]
-"""Returns the largest of the numbers that the processes of a run give."""
-
 Fetch = Callable[[Mapping[str, torch.Tensor]], dict[str, torch.Tensor]]
 """Returns copies on the host, by name."""
 
@@ -35,7 +33,6 @@ Inputs = ParamSpec("Inputs")
 Output = TypeVar("Output")
 Model = TypeVar("Model", bound=torch.nn.Module)
 State = TypeVar("State")
-Value = TypeVar("Value")
 
 
 class Runtime(abc.ABC):
@@ -75,9 +72,23 @@ class Runtime(abc.ABC):
         return 0, 1
 
     @property
+    def answering(self) -> tuple[int, int]:
+        """Which of the batches of an evaluation this process answers, as `share` has it.
+
+        (0, 1), all of them, where its devices can compute only together with those of others: they
+        all answer the same.
+        """
+        return self.share
+
+    @property
+    def talk(self) -> Talk:
+        """What the processes of the run tell one another; see talk.py."""
+        return NoTalk()
+
+    @property
     def leads(self) -> bool:
         """Whether this process writes logs and results, for all processes of the run."""
-        return True
+        return self.talk.leads
 
     @property
     def fetch(self) -> Fetch | None:
@@ -95,7 +106,7 @@ class Runtime(abc.ABC):
     @property
     def agreed(self) -> Agreed | None:
         """The largest of the numbers that the processes of the run give; None: there is but one."""
-        return None
+        return self.talk.agreed
 
     def largest(self, scalar: torch.Tensor) -> torch.Tensor:
         """Returns the largest of the scalars on the device that the processes of the run give.
@@ -109,11 +120,11 @@ class Runtime(abc.ABC):
 
         They must all call it. Where the decision fails, it fails in all.
         """
-        return decide()
+        return self.talk.decided(decide)
 
     def gathered(self, value: Value) -> list[Value]:
         """Returns what each process of the run gives, in their order. They must all call it."""
-        return [value]
+        return self.talk.gathered(value)
 
     def whole(self, model: torch.nn.Module) -> AbstractContextManager:
         """Returns a context in which answering takes no other process to take part.
@@ -143,7 +154,15 @@ class Runtime(abc.ABC):
 
     @abc.abstractmethod
     def transfer(self, batch: Batch) -> Batch:
-        """Returns the batch on the device; the copy may still be under way."""
+        """Returns the batch on the device; the copy may still be under way.
+
+        Args:
+          batch: this process's `share` of one.
+        """
+
+    def transfer_same(self, batch: Batch) -> Batch:
+        """Returns a batch that was dealt out by `answering` on the device, as `transfer` does."""
+        return self.transfer(batch)
 
     @abc.abstractmethod
     def compile(

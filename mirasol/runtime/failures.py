@@ -21,7 +21,7 @@ def is_first(error: BaseException) -> bool:
         return True
     from torch.distributed.rendezvous import rendezvous
 
-    from mirasol.runtime.processes import ElsewhereError
+    from mirasol.runtime.talk import ElsewhereError
 
     if isinstance(error, ElsewhereError):
         return False

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
 
-from mirasol.runtime.base import Agreed, Model, Runtime, Total, Value, autocast, precision_dtype
+from mirasol.runtime.base import Model, Runtime, Total, autocast, precision_dtype
 from mirasol.runtime.processes import join
 from mirasol.runtime.sharding import Sharding
+from mirasol.runtime.talk import Talk
 
 # Between the seeds of two shares: above those that a training gives its steps.
 _SHARES_APART = 2**40
@@ -50,31 +50,18 @@ class TorchRuntime(Runtime, abc.ABC):
         return self._processes.sizes
 
     @property
-    def leads(self) -> bool:
+    def talk(self) -> Talk:
         """See Runtime."""
-        return self._processes.leads
+        return self._processes.talk
 
     @property
     def total(self) -> Total | None:
         """See Runtime."""
         return self._processes.total
 
-    @property
-    def agreed(self) -> Agreed | None:
-        """See Runtime."""
-        return self._processes.agreed
-
     def largest(self, scalar: torch.Tensor) -> torch.Tensor:
         """See Runtime."""
         return self._processes.largest(scalar)
-
-    def decided(self, decide: Callable[[], Value]) -> Value:
-        """See Runtime."""
-        return self._processes.decided(decide)
-
-    def gathered(self, value: Value) -> list[Value]:
-        """See Runtime."""
-        return self._processes.gathered(value)
 
     def place(self, model: Model) -> Model:
         """See Runtime; pieces of it where there are several processes."""

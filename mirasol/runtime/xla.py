@@ -2,6 +2,8 @@
 
 PJRT_DEVICE=CPU                     one device
 PJRT_DEVICE=CPU CPU_NUM_DEVICES=4   four, as on a TPU host
+
+Of a TPU slice of several hosts each runs a process (xla_hosts.py).
 """
 
 from __future__ import annotations
@@ -29,9 +31,11 @@ from mirasol.runtime.base import (
 from mirasol.runtime.peaks import peak_flops
 from mirasol.runtime.sharding import WHOLE, Sharding
 from mirasol.runtime.signatures import checked
+from mirasol.runtime.talk import Talk
 from mirasol.runtime.torch_xla_import import import_torch_xla, tpu_version
 from mirasol.runtime.tracing import xla_trace
 from mirasol.runtime.xla_devices import open_devices
+from mirasol.runtime.xla_hosts import join_hosts
 
 
 class XlaRuntime(Runtime):
@@ -39,13 +43,15 @@ class XlaRuntime(Runtime):
 
     Raises:
       ValueError: torch_xla is missing or does not load, TensorFlow came first, PJRT_DEVICE names a
-        kind of device that torch_xla does not drive, or the devices do not make the mesh.
+        kind of device that torch_xla does not drive, hosts do not find one another, or the devices
+        do not make the mesh.
     """
 
     def __init__(self, precision: str = "float32", sharding: Sharding = WHOLE):
         self._dtype = precision_dtype(precision)
         self._xla = import_torch_xla()
-        self._devices = open_devices(self._xla, sharding)
+        self._talk = join_hosts()
+        self._devices = open_devices(self._xla, sharding, self._talk)
         self._device = self._xla.device()
 
     @property
@@ -69,13 +75,21 @@ class XlaRuntime(Runtime):
         return self._devices.share
 
     @property
-    def leads(self) -> bool:
+    def answering(self) -> tuple[int, int]:
+        """See Runtime: all devices compute one program, and what it is may depend on the batch."""
+        return 0, 1
+
+    @property
+    def talk(self) -> Talk:
         """See Runtime."""
-        return self._xla.runtime.process_index() == 0
+        return self._talk
 
     @property
     def fetch(self) -> Fetch:
-        """See Runtime: all in one transfer, and put together where they lie in pieces."""
+        """See Runtime: all in one transfer, and put together where they lie in pieces.
+
+        Whole tensors on every host, which must all ask.
+        """
         return lambda tensors: self.to_host(dict(tensors))
 
     def place(self, model: Model) -> Model:
@@ -97,7 +111,11 @@ class XlaRuntime(Runtime):
 
     def transfer(self, batch: Batch) -> Batch:
         """See Runtime."""
-        return self._devices.send(batch)
+        return self._devices.send(batch, self.share)
+
+    def transfer_same(self, batch: Batch) -> Batch:
+        """See Runtime."""
+        return self._devices.send(batch, (0, 1))
 
     def compile(
         self, function: Callable[Inputs, Output], shapes: int = 1
@@ -186,8 +204,9 @@ class XlaRuntime(Runtime):
     def describe(self) -> str:
         """See Runtime."""
         dtype = str(self._dtype).removeprefix("torch.")
+        hosts = f"{self._talk.count} hosts, " if self._talk.count > 1 else ""
         return (
-            f"xla: {os.environ['PJRT_DEVICE']}, {self._devices.describe()}, {dtype}, "
+            f"xla: {os.environ['PJRT_DEVICE']}, {hosts}{self._devices.describe()}, {dtype}, "
             f"torch {torch.__version__}, torch_xla {self._xla.__version__}"
         )
 

@@ -21,38 +21,28 @@ import torch
 from mirasol.batch import Batch
 from mirasol.runtime.mesh import AXES, BATCH_AXES
 from mirasol.runtime.sharding import Sharding
+from mirasol.runtime.talk import Talk
+from mirasol.runtime.xla_pieces import Pieces
 
 
-def open_devices(torch_xla: Any, sharding: Sharding) -> XlaDevices:
-    """Returns the devices that there are, laid out as the mesh says.
+def open_devices(torch_xla: Any, sharding: Sharding, talk: Talk) -> XlaDevices:
+    """Returns the devices that there are, of all hosts, laid out as the mesh says.
+
+    Args:
+      torch_xla: the module.
+      sharding: of the run.
+      talk: of the hosts.
 
     Raises:
-      ValueError: they are of several hosts, or do not make the mesh.
+      ValueError: the devices do not make the mesh, or a host's hold rows of a batch that no equal
+        part has.
     """
     import torch_xla.runtime as xr
 
-    require_one_host(xr.process_count())
     sizes = sharding.mesh.sizes(xr.global_runtime_device_count())
     if max(sizes.values()) == 1:
         return OneDevice(torch_xla)
-    return SpmdDevices(torch_xla, sharding, sizes)
-
-
-def require_one_host(processes: int) -> None:
-    """Refuses several hosts, before anything is computed that could not be saved.
-
-    Args:
-      processes: of the run; XLA has one a host.
-
-    Raises:
-      ValueError: there are several.
-    """
-    if processes > 1:
-        raise ValueError(
-            f"runtime 'xla' runs on the devices of one host, and here are {processes} hosts: a "
-            "process could save only the pieces of parameters that its own devices hold. Take a "
-            "slice of one host (on GKE v5litepod-8, say), or GPUs with --runtime=cuda"
-        )
+    return SpmdDevices(torch_xla, sharding, sizes, talk)
 
 
 class XlaDevices(abc.ABC):
@@ -70,8 +60,13 @@ class XlaDevices(abc.ABC):
         """See Runtime."""
 
     @abc.abstractmethod
-    def send(self, batch: Batch) -> Batch:
-        """Returns the batch on the devices; the copy may still be under way."""
+    def send(self, batch: Batch, share: tuple[int, int]) -> Batch:
+        """Returns a batch on the devices; the copy may still be under way.
+
+        Args:
+          batch: what this process has of it.
+          share: which part of the whole batch that is: (index, count).
+        """
 
     @abc.abstractmethod
     def lay_out(self, name: str, tensor: torch.Tensor) -> None:
@@ -98,7 +93,7 @@ class OneDevice(XlaDevices):
         """All of every batch."""
         return 0, 1
 
-    def send(self, batch: Batch) -> Batch:
+    def send(self, batch: Batch, share: tuple[int, int]) -> Batch:
         """See XlaDevices."""
         return batch.to(self._xla.device())
 
@@ -127,12 +122,13 @@ class SpmdDevices(XlaDevices):
       torch_xla: the module.
       sharding: of the run.
       sizes: of the axes of its mesh.
+      talk: of these processes.
 
     Raises:
       ValueError: the devices of this process hold rows of a batch that no equal part has.
     """
 
-    def __init__(self, torch_xla: Any, sharding: Sharding, sizes: dict[str, int]):
+    def __init__(self, torch_xla: Any, sharding: Sharding, sizes: dict[str, int], talk: Talk):
         import torch_xla.runtime as xr
         from torch_xla.distributed import spmd
 
@@ -140,28 +136,30 @@ class SpmdDevices(XlaDevices):
         self._sharding, self.sizes = sharding, sizes
         if not xr.is_spmd():
             xr.use_spmd()
-        self._mesh = spmd.Mesh(
-            np.arange(xr.global_runtime_device_count()), tuple(sizes.values()), AXES
-        )
-        self._pieces = sizes["data"] * sizes["fsdp"]
         own = [int(name.rpartition(":")[2]) for name in torch_xla.real_devices()]
-        self._share = share_of_rows(own, sizes)
+        order = in_order_of_hosts(talk.gathered(own))
+        self._mesh = spmd.Mesh(np.array(order), tuple(sizes.values()), AXES)
+        self._pieces = sizes["data"] * sizes["fsdp"]
+        self._share = share_of_rows([order.index(device) for device in own], sizes)
+        self._in_pieces_fetched = Pieces(torch_xla)
 
     @property
     def share(self) -> tuple[int, int]:
         """See Runtime: the rows that the devices of this process hold."""
         return self._share
 
-    def send(self, batch: Batch) -> Batch:
+    def send(self, batch: Batch, share: tuple[int, int]) -> Batch:
         """Returns the batch, each device with its own clips alone.
 
         Copies are made by XLA's own threads while the host goes on. A batch that cannot be cut
-        evenly (a single question to a trained model) lies whole on every device.
+        evenly (a single question to a trained model) lies whole on every device; all processes
+        must have all of it, then.
         """
-        return batch.map(self._send)
+        return batch.map(lambda tensor: self._send(tensor, share))
 
-    def _send(self, tensor: torch.Tensor) -> torch.Tensor:
-        rows = with_rows_of_others(tensor, self._share)
+    def _send(self, tensor: torch.Tensor, share: tuple[int, int]) -> torch.Tensor:
+        rows = with_rows_of_others(tensor, share)
+        assert share[1] == 1 or len(rows) % self._pieces == 0, "a share of a batch cut evenly"
         sent = rows.to(self._xla.device())  # Stays on the host until it is known where it lies.
         if len(rows) % self._pieces == 0:
             self._xla._XLAC._xla_mark_sharding(sent, self._over_rows(sent.ndim))
@@ -193,15 +191,12 @@ class SpmdDevices(XlaDevices):
             self._xla._XLAC._xla_mark_sharding(tensor, mark)
 
     def fetch(self, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        """See XlaDevices.
-
-        What lies in pieces is put together here: `tensor.cpu()` would compile a program for each.
-        """
+        """See XlaDevices; `tensor.cpu()` would compile a program for each that lies in pieces."""
         pieces = [tensor for tensor in tensors if self._in_pieces(tensor)]
         whole = [tensor for tensor in tensors if not self._in_pieces(tensor)]
         found = zip(
             [*map(id, pieces), *map(id, whole)],
-            [*self._put_together(pieces), *self._xla._XLAC._xla_get_cpu_tensors(whole)],
+            [*self._in_pieces_fetched.fetch(pieces), *self._xla._XLAC._xla_get_cpu_tensors(whole)],
             strict=True,
         )
         by_id = dict(found)
@@ -211,28 +206,21 @@ class SpmdDevices(XlaDevices):
         kind = self._xla._XLAC._get_xla_sharding_type(tensor)
         return kind is not None and kind != self._spmd.ShardingType.REPLICATED
 
-    def _put_together(self, tensors: list[torch.Tensor]) -> list[torch.Tensor]:
-        if not tensors:
-            return []
-        core = self._xla._XLAC
-        core._xla_sync_multi(tensors, [], wait=True)  # So that there are pieces of what is pending.
-        wholes = []
-        for tensor, shards, places in zip(
-            tensors,
-            core._get_local_shards(tensors),
-            core._get_local_shard_replica_and_indices(tensors),
-            strict=True,
-        ):
-            whole = torch.empty(tensor.shape, dtype=tensor.dtype)
-            for (shard, _), (_, indices) in zip(shards, places, strict=True):
-                part = whole[tuple(indices)]
-                part.copy_(shard[tuple(slice(size) for size in part.shape)])  # Not its padding.
-            wholes.append(whole)
-        return wholes
-
     def describe(self) -> str:
         """See XlaDevices."""
         return " x ".join(f"{axis} {size}" for axis, size in self.sizes.items())
+
+
+def in_order_of_hosts(devices: Sequence[Sequence[int]]) -> list[int]:
+    """Returns the numbers of all devices, those of a host side by side.
+
+    On a TPU they may run over the whole slice, row by row: of 4 x 4 chips the first of four hosts
+    then has the numbers 0, 1, 4 and 5.
+
+    Args:
+      devices: numbers of each host's own.
+    """
+    return [number for own in devices for number in sorted(own)]
 
 
 def share_of_rows(own: Sequence[int], sizes: dict[str, int]) -> tuple[int, int]:
@@ -242,7 +230,7 @@ def share_of_rows(own: Sequence[int], sizes: dict[str, int]) -> tuple[int, int]:
     processes, each of these has the same share.
 
     Args:
-      own: numbers of the process's devices.
+      own: places of the process's devices in the mesh.
       sizes: of the axes of the mesh.
 
     Raises:
@@ -253,7 +241,7 @@ def share_of_rows(own: Sequence[int], sizes: dict[str, int]) -> tuple[int, int]:
     first, count = held[0], len(held)
     if held != list(range(first, first + count)) or pieces % count or first % count:
         raise ValueError(
-            f"this process drives the devices {sorted(own)}, which hold the pieces "
+            f"this process drives the devices {sorted(own)} of the mesh, which hold the pieces "
             f"{held} of {pieces} of every batch; a process must hold an equal run of neighbours: "
             "make Mesh.tensor a divisor or a multiple of the devices of a process"
         )

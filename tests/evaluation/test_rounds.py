@@ -10,7 +10,7 @@ import pytest
 from mirasol.evaluation.evaluator import follow
 from mirasol.evaluation.predictions import Answerer
 from mirasol.evaluation.rounds import Rounds, Told
-from mirasol.runtime.processes import ElsewhereError
+from mirasol.runtime.talk import ElsewhereError
 
 BROKEN = 7
 

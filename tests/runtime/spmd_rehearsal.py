@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import agreement
 import torch
@@ -16,7 +17,13 @@ import torch
 from mirasol.batch import Batch
 from mirasol.checkpoint.manager import CheckpointManager
 from mirasol.checkpoint.state import flatten, training_state
+from mirasol.checkpoint.tied import same_bits
+from mirasol.runtime.base import Runtime
 from mirasol.runtime.select import open_runtime
+from mirasol.runtime.sharding import WHOLE
+from mirasol.runtime.talk import Talk
+from mirasol.runtime.xla_devices import SpmdDevices
+from mirasol.runtime.xla_pieces import Pieces
 
 STEPS = 4
 # The smallest model with a stack of two blocks: what is compiled here costs seconds.
@@ -95,9 +102,68 @@ def fully_sharded(folder: Path) -> dict:
     sent = runtime.transfer(batches[0])
     report["clips_of_a_device"] = [len(shard) for shard, _ in shards_of(sent.question_BQ)]
     report["sent"] = torch.equal(runtime.to_host(sent.video_BTFHWC), batches[0].video_BTFHWC)
+    report["gathered"] = gathered(list(whole(training).values()), runtime)
+    report["in order of hosts"] = in_order_of_hosts()
     short = batches[0].map(lambda tensor: tensor[:4])
     report["planted"] = refusal(training, short)
     return report
+
+
+def gathered(tensors: list[torch.Tensor], runtime: Runtime) -> dict:
+    """Has the devices gather all that lies in pieces, and compares with what the host collects."""
+    pieces = Pieces(torch_xla_here(), at_once_bytes=2**16)
+    layout = torch_xla_here()._XLAC._get_xla_sharding_spec
+    tensors = [t for t in tensors if t.ndim and shards_of(t)[0][0].shape != t.shape]
+    first = pieces.put_together(tensors)
+    before = runtime.compiled_graphs()
+    copies = pieces.gathered(tensors)
+    after = runtime.compiled_graphs()
+    again = pieces.gathered(tensors)
+    return {
+        "tensors": len(tensors),
+        "kinds": len({(t.shape, t.dtype, layout(t)) for t in tensors}),
+        "graphs": after - before,
+        "graphs of a second time": runtime.compiled_graphs() - after,
+        "alike": all(map(same_bits, first + first, copies + again)),
+        "still as it was": all(map(same_bits, first, pieces.fetch(tensors))),
+        "devices": [len({device for _, device in shards_of(t)}) for t in tensors],
+    }
+
+
+class TwoHosts(Talk):
+    """Says that this process's four devices are of two hosts, with numbers that take turns."""
+
+    count, leads, agreed = 2, True, None
+
+    def decided(self, decide):
+        return decide()
+
+    def gathered(self, value):
+        assert sorted(value) == [0, 1, 2, 3]
+        return [[0, 2], [1, 3]]
+
+
+def in_order_of_hosts() -> dict:
+    """Lays two tensors over devices in another order, and fetches one in both ways."""
+    xla = torch_xla_here()
+    devices = SpmdDevices(xla, WHOLE, {"data": 1, "fsdp": 4, "tensor": 1}, TwoHosts())
+    # What arithmetic would not leave alone: a negative zero, a tiny number, no number.
+    host = torch.arange(48.0).reshape(8, 6)
+    host[3, :3] = torch.tensor([-0.0, 1e-42, float("nan")])
+    tensor = host.to(xla.device())
+    devices.lay_out("weight", tensor)
+    (gathered,) = Pieces(xla).gathered([tensor])
+    (fetched,) = devices.fetch([tensor])
+    return {
+        "first rows": [int(shard[0, 0]) // 6 for shard, _ in shards_of(tensor)],
+        "alike": same_bits(gathered, host) and same_bits(fetched, host),
+    }
+
+
+def torch_xla_here() -> Any:
+    import torch_xla
+
+    return torch_xla
 
 
 def refusal(training: agreement.Training, batch: Batch) -> str:

@@ -11,7 +11,8 @@ import agreement
 import pytest
 import torch
 
-from mirasol.runtime.xla_devices import require_one_host, share_of_rows, with_rows_of_others
+from mirasol.runtime.xla_devices import in_order_of_hosts, share_of_rows, with_rows_of_others
+from mirasol.runtime.xla_pieces import all_are_here, in_groups
 from tests.runtime.spmd_rehearsal import SMALL, STEPS
 
 ROOT = Path(__file__).parents[2]
@@ -121,7 +122,43 @@ def test_rows_of_a_process_stand_where_they_do_in_the_whole_batch():
     assert with_rows_of_others(own, (0, 1)) is own
 
 
-def test_several_hosts_are_refused_before_anything_is_computed():
-    require_one_host(1)
-    with pytest.raises(ValueError, match=r"here are 4 hosts: .* could save only the pieces"):
-        require_one_host(4)
+def test_pieces_that_other_hosts_hold_are_gathered_bit_by_bit(report: dict) -> None:
+    gathered = report["gathered"]
+    assert gathered["alike"]
+    assert gathered["still as it was"]
+    assert gathered["devices"] == [4] * len(gathered["devices"])
+
+
+def test_gathering_compiles_a_program_for_each_shape_and_layout_once(report: dict) -> None:
+    gathered = report["gathered"]
+    assert 0 < gathered["graphs"] <= gathered["kinds"] < gathered["tensors"]
+    assert gathered["graphs of a second time"] == 0
+
+
+def test_devices_of_a_host_are_neighbours_in_the_mesh_whatever_their_numbers(report: dict) -> None:
+    assert in_order_of_hosts([[5, 0, 1, 4], [2, 3, 6, 7]]) == [0, 1, 4, 5, 2, 3, 6, 7]
+    assert report["in order of hosts"] == {"first rows": [0, 4, 2, 6], "alike": True}
+
+
+ROWS_OF_FOUR = [(0, [slice(row, row + 1), slice(0, 6)]) for row in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("places", "here"),
+    [
+        (ROWS_OF_FOUR, True),
+        (ROWS_OF_FOUR[:2], False),
+        # A copy of the model on each host.
+        ([(0, [slice(0, 2), slice(0, 6)]), (0, [slice(2, 4), slice(0, 6)])], True),
+        ([(0, [slice(0, 2), slice(0, 6)]), (1, [slice(0, 2), slice(0, 6)])], False),
+    ],
+)
+def test_it_is_known_whether_a_host_has_all_pieces(places, here):
+    assert all_are_here((4, 6), places) is here
+
+
+def test_tensors_are_gathered_so_many_bytes_at_a_time():
+    tensors = [torch.empty(size, dtype=torch.uint8) for size in (3, 3, 9, 1, 1)]
+    groups = [[tensor.nbytes for tensor in group] for group in in_groups(tensors, 6)]
+    assert groups == [[3, 3], [9], [1, 1]]
+    assert not list(in_groups([], 6))
