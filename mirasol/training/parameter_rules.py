@@ -123,8 +123,7 @@ class LayerwiseDecay(Rule):
 
     def changed(self, treatments: Mapping[str, Treatment]) -> dict[str, Treatment]:
         """See Rule."""
-        inside = named("LayerwiseDecay.blocks", f"{self.blocks}.*", treatments)
-        numbers = {name: self._number(name) for name in inside}
+        numbers = {name: self._number(name) for name in self._inside(treatments)}
         count = max(numbers.values()) + 1
         powers = {name: count - number for name, number in numbers.items()}
         for pattern in self.below:
@@ -135,6 +134,15 @@ class LayerwiseDecay(Rule):
             for name, power in powers.items()
             for was in [treatments[name]]
         }
+
+    def _inside(self, names: Mapping[str, object]) -> list[str]:
+        found = [name for name in names if name.startswith(f"{self.blocks}.")]
+        if not found:
+            right = nearest_pattern(self.blocks, list(names)).removesuffix(".*")
+            raise ValueError(
+                f"LayerwiseDecay.blocks: no stack of blocks is called {self.blocks!r}{hint(right)}"
+            )
+        return found
 
     def _number(self, name: str) -> int:
         found = re.match(r"\.(\d+)\.", name.removeprefix(self.blocks))

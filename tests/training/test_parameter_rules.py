@@ -55,7 +55,10 @@ def test_layers_have_lower_rates_the_lower_they_are():
             lambda: ParameterRule(pattern="emedding.*", frozen=True),
             r"ParameterRule.pattern: no parameter is called 'emedding.\*'; did you mean 'embedding",
         ),
-        (lambda: LayerwiseDecay(blocks="block"), "LayerwiseDecay.blocks: no parameter"),
+        (
+            lambda: LayerwiseDecay(blocks="bloks"),
+            r"LayerwiseDecay.blocks: no stack of blocks is called 'bloks'; did you mean 'blocks'\?",
+        ),
         (lambda: LayerwiseDecay(blocks="embedding"), "is of no numbered block"),
         (lambda: LayerwiseDecay(blocks="blocks", below=["x.*"]), "LayerwiseDecay.below: no"),
         (lambda: LayerwiseDecay(blocks="blocks", decay=1.5), "decay is 1.5"),
