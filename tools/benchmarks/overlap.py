@@ -58,9 +58,8 @@ def measure(options: argparse.Namespace) -> list[Row]:
     steps = Steps(experiment, runtime)
     ready = itertools.repeat(steps.noise)
     steps.take(options.warm_up, ready)
-    # The quickest turn: a loader slower than the step would hide behind nothing.
     turns = [seconds(lambda: steps.take(options.steps, ready)) for _ in range(options.repeats)]
-    delay_s = options.share * min(turns) / options.steps
+    delay_s = options.share * statistics.median(turns) / options.steps
     stream = BatchStream[Batch](cast(Batches, Slow(steps.noise, delay_s)), workers=1)
     try:
         times = in_turns(
