@@ -19,8 +19,8 @@ from mirasol.experiment import EvaluationPlan, TrainingData
 from mirasol.findings import Finding, where_defined
 from mirasol.gin_files import closest_file, closest_folder, data_file, shipped_folder
 from mirasol.named import CacheFolder, CheckpointSource, FileName, TensorNames
-from mirasol.spelling import hint, nearest
-from mirasol.training.best import Best
+from mirasol.spelling import hint
+from mirasol.training.best import Best, wrong_task
 from mirasol.value_types import parameter_types
 from mirasol.wiring import Part, Wiring
 
@@ -94,9 +94,7 @@ def _doubled_slash(name: str) -> str:
 
 
 def wrong_names(wiring: Wiring, bound: Bound) -> Iterator[tuple[Part, Finding]]:
-    """Yields each part that names a file or folder that is not there, or tensors by a pattern that
-    is not clear, and a finding.
-    """
+    """Yields a part and a finding for each path that is not there and each unclear pattern."""
     for part in wiring.objects():
         target = part.reference.target
         known = parameter_types(target)
@@ -114,7 +112,7 @@ def wrong_names(wiring: Wiring, bound: Bound) -> Iterator[tuple[Part, Finding]]:
 
 def _texts(kind: Any, value: Any) -> Iterator[tuple[Any, str]]:
     """Yields the texts of a value, those in lists and pairs too, each with its type."""
-    inner = typing.get_args(kind)
+    inner = [each for each in typing.get_args(kind) if each is not Ellipsis]
     if type(value) is str:
         yield kind, value
     elif isinstance(value, list | tuple) and inner:
@@ -155,10 +153,8 @@ def _of_best(wiring: Wiring, bound: Bound, part: Part, given: Given) -> Iterator
     if type(task) is not str or not evaluated:
         return
     place = bound.written(wiring, part, "task")
-    if task not in evaluated:
-        there = ", ".join(map(str, evaluated))
-        said = f"{part.title}.task is {task!r}, and evaluated are only {there}"
-        yield Finding(place, said + nearest(task, evaluated))
+    if wrong := wrong_task(task, evaluated):
+        yield Finding(place, f"{part.title}.task {wrong}")
     elif type(metric) is str and (unknown := unknown_metric(task, metric)):
         yield Finding(
             bound.written(wiring, part, "metric") or place, f"{part.title}.metric: {unknown}"

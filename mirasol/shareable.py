@@ -76,9 +76,11 @@ def _heads(model: Mirasol, tensor: int) -> Iterator[str]:
 def _rules(sharding: Sharding, model: Mirasol) -> Iterator[str]:
     shapes = {plain_name(name): each.shape for name, each in model.named_parameters()}
     for rule in sharding.rules:
-        if not any(rule.is_for(name, shape) for name, shape in shapes.items()):
-            names = [name for name, shape in shapes.items() if len(shape) == len(rule.axes)]
-            yield (
-                f"ShardingRule.pattern: no parameter of {len(rule.axes)} dimensions is called "
-                f"{rule.pattern!r}{hint(nearest_pattern(rule.pattern, names))}"
-            )
+        if any(rule.is_for(name, shape) for name, shape in shapes.items()):
+            continue
+        names = [name for name, shape in shapes.items() if len(shape) == len(rule.axes)]
+        near = hint(nearest_pattern(rule.pattern, names))
+        yield (
+            f"ShardingRule.pattern: no parameter of {len(rule.axes)} dimensions, as many as the "
+            f"rule has axes, is called {rule.pattern!r}{near}"
+        )

@@ -187,13 +187,12 @@ class Trial:
 
     def _find(self, said: str) -> None:
         """Gathers what parts say of each other, with the place of what it names."""
-        about = [
-            (part, named)
-            for part in self._wiring.objects()
-            for title in [short(("", part.reference.name))]
-            for named in [[name for name in part.origin if f"{title}.{name}" in said]]
-            if named or said.startswith(f"{title}: ")
-        ]
+        about: list[tuple[Part, list[str]]] = []
+        for part in self._wiring.objects():
+            title = short(("", part.reference.name))
+            named = [name for name in part.origin if f"{title}.{name}" in said]
+            if named or said.startswith(f"{title}: "):
+                about.append((part, named))
         # Scopes make several parts of one class: what it tells the value of is meant.
         meant = [each for each in about if self._tells(said, *each)] or about
         if meant:
@@ -203,6 +202,7 @@ class Trial:
             self.findings.append(Finding("", " ".join(said.split())))
 
     def _tells(self, said: str, part: Part, names: list[str]) -> bool:
+        """Returns whether a text that one of the parameters has stands in what is said."""
         values = self._wiring.values(part)
         given = [self._wiring.expand(values[name]) for name in names]
         return any(f"{text!r}" in said for text in _texts(given))

@@ -80,7 +80,7 @@ def test_the_devices_that_there_are_decide_what_is_left_to_them():
         (
             "text_decoder.*",
             (None,) * 7,
-            r"no parameter of 7 dimensions is called 'text_decoder\.\*'",
+            r"of 7 dimensions, as many as the rule has axes, is called 'text_decoder\.\*'",
         ),
     ],
 )

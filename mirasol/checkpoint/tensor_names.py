@@ -46,8 +46,20 @@ def nearest_pattern(pattern: str, names: Collection[str]) -> str:
         for words in (name.split(".") for name in names)
         for start in range(len(words) - count + 1)
     }
-    other = f"*{piece}*" if piece in stretches else closest(piece, stretches)
+    if piece in stretches:
+        return _widened(pattern, piece, names)
+    other = closest(piece, stretches)
     return pattern.replace(piece, other) if piece and other else ""
+
+
+def _widened(pattern: str, piece: str, names: Collection[str]) -> str:
+    """Returns the pattern with a * behind it, or before a piece of it, or both; "" if none match.
+
+    What it returns is clear (see `clear_pattern`).
+    """
+    inner = re.sub(r"\*+", "*", pattern.replace(piece, f"*.{piece}"))
+    wider = (f"{pattern}.*", inner, f"{inner}.*")
+    return next((each for each in wider if any(matches(name, [each]) for name in names)), "")
 
 
 def clear_pattern(pattern: str) -> str:

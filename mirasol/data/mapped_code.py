@@ -14,8 +14,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-# One mapping of /proc/self/smaps: first address, behind the last, rights, and the file.
-_HEAD = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ \d+ +(/.*)?")
+# One mapping of /proc/self/smaps: first address, behind the last, rights, and what is mapped, which
+# may be a file, a word in brackets (the stack, the kernel's own pages) or nothing.
+_HEAD = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ \d+ *(.*)")
 
 
 def give_back() -> None:
@@ -25,22 +26,27 @@ def give_back() -> None:
     changed are no longer what stands in the file.
     """
     account = Path("/proc/self/smaps")
-    if not account.exists() or not hasattr(mmap, "MADV_DONTNEED"):
+    if not account.exists():
         return
     system = ctypes.CDLL(None, use_errno=True)
-    for first, size in list(_unchanged(account.read_text(errors="replace"))):
+    for first, size in list(unchanged(account.read_text(errors="replace"))):
         if system.madvise(ctypes.c_void_p(first), ctypes.c_size_t(size), mmap.MADV_DONTNEED):
             error = ctypes.get_errno()
             raise OSError(error, f"madvise: {os.strerror(error)}")
 
 
-def _unchanged(account: str) -> Iterator[tuple[int, int]]:
-    """Yields first address and bytes of each mapping that is as its file."""
+def unchanged(account: str) -> Iterator[tuple[int, int]]:
+    """Yields first address and size in bytes of each mapping that is as its file.
+
+    Args:
+      account: what /proc/self/smaps says.
+    """
     mapping: tuple[int, int] | None = None
     for line in account.splitlines():
         if head := _HEAD.fullmatch(line):
             first, end = int(head[1], 16), int(head[2], 16)
             private_and_fixed = head[3][1] == "-" and head[3][3] == "p"
-            mapping = (first, end - first) if head[4] and private_and_fixed else None
+            of_a_file = head[4].startswith("/")
+            mapping = (first, end - first) if of_a_file and private_and_fixed else None
         elif mapping and line.split()[:2] == ["Anonymous:", "0"]:
             yield mapping

@@ -101,7 +101,8 @@ def unknown_metric(task: str, metric: str, *, before: str = "") -> str:
         return ""
     names = metric_names().get(task)
     if names is None:
-        return f"task {task!r} has no metric that is its own"
+        scored = ", ".join(each for each in metric_names() if not each.startswith("av_shapes"))
+        return f"task {task!r} is not scored; name a task that is (AV-Shapes, {scored})"
     if metric in names:
         return ""
     right = names.nearest(metric)

@@ -263,7 +263,7 @@ def require_known(where: str, labels: Mapping[str, str], axes: Sequence[Axis]) -
         if name not in known:
             there = ", ".join(known)
             raise ValueError(f"{where}: no axis {name!r}, only {there}{nearest(name, known)}")
-        if label not in known[name].labels:
+        if not isinstance(label, str) or label not in known[name].labels:
             there = ", ".join(known[name].labels)
             raise ValueError(
                 f"{where}: axis {name!r} has no label {label!r}, only {there}"

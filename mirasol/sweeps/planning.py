@@ -9,8 +9,7 @@ again what is done, in whatever order it is written, and a changed source makes 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from mirasol import config
 from mirasol.config import Spec
@@ -155,17 +154,19 @@ def _other_ends(wiring: Wiring, trial: Trial, files: Sequence[str]) -> Iterator[
         pairs = given.items() if part.reference.target is Sweep and isinstance(given, dict) else ()
         for name, label in pairs:
             if name in axes:
-                yield from _other_end(f"label of axis {name!r}", label, axes[name].labels, files)
+                of_axis = f"label of axis {name!r}"
+                yield from _other_end(of_axis, label, axes[name].labels, files)
             else:
                 yield from _other_end("axis", name, axes, files)
 
 
 def _other_end(
-    what: str, wanted: str, known: Mapping[str, Any], files: Sequence[str]
+    what: str, wanted: object, known: Collection[str], files: Sequence[str]
 ) -> Iterator[Finding]:
-    near = closest(str(wanted), known)
-    if near and wanted not in known:
-        said = f"Sweep.baseline names no {what} {near!r}, but {wanted!r}{hint(str(wanted))}"
+    if not isinstance(wanted, str) or wanted in known:
+        return
+    if near := closest(wanted, known):
+        said = f"Sweep.baseline names the {what} {wanted!r}, and here is {near!r}{hint(wanted)}"
         yield Finding(_line(near, files), said)
 
 

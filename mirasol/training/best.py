@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from absl import logging
 
 from mirasol.named import MetricName, TaskName
 from mirasol.spelling import nearest
 from mirasol.training.run_state import RunState
+
+
+def wrong_task(task: str, evaluated: Sequence[str]) -> str:
+    """Returns what is wrong with `Best.task`, "" for one of the tasks that are evaluated."""
+    if task in evaluated:
+        return ""
+    there = ", ".join(map(str, evaluated))
+    return f"is {task!r}, and evaluated are only {there}{nearest(task, evaluated)}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from mirasol.training.best import Best
+from mirasol.training.best import Best, wrong_task
 from mirasol.training.run_state import RunState
 from mirasol.training.stopping import Stop
 from mirasol.training.writers import Metrics
@@ -26,6 +26,9 @@ class Evaluations:
       run: where the training is.
       best: what makes an evaluation the best; None: nobody asks.
       stop: may break off an evaluation.
+
+    Raises:
+      ValueError: the best is asked for of a task that is not evaluated.
     """
 
     def __init__(
@@ -39,6 +42,8 @@ class Evaluations:
         best: Best | None,
         stop: Stop,
     ):
+        if best is not None and (wrong := wrong_task(best.task, tasks)):
+            raise ValueError(f"Best.task {wrong}")
         self.tasks, self.split = tasks, split
         self.evaluate, self.writer = evaluate, writer
         self.run, self.best, self.stop = run, best, stop

@@ -1,6 +1,6 @@
 import pytest
 
-from mirasol.checkpoint.tensor_names import matches, nearest_pattern, renamed
+from mirasol.checkpoint.tensor_names import clear_pattern, matches, nearest_pattern, renamed
 
 NAMES = ["video_encoder.out.weight", "video_encoder.out.bias", "text_decoder.blocks.0.norm.weight"]
 
@@ -40,10 +40,15 @@ def test_the_first_pair_that_matches_renames(pairs, new):
         ("video_encodr.*", "video_encoder.*"),
         ("video_encoder", "video_encoder.*"),
         ("*.blocks.*.nrom.weight", "*.blocks.*.norm.weight"),
-        ("out.weight", "*out.weight*"),
+        ("out.weight", "*.out.weight"),
+        ("norm", "*.norm.*"),
+        ("norm.*", "*.norm.*"),
+        ("*.norm", "*.norm.*"),
+        ("out.*.norm", ""),
         ("zzzzzz", ""),
         ("", ""),
     ],
 )
-def test_what_a_pattern_was_meant_to_be(pattern, offer):
+def test_what_a_pattern_was_meant_to_be_is_clear(pattern, offer):
     assert nearest_pattern(pattern, NAMES) == offer
+    assert clear_pattern(offer) == offer

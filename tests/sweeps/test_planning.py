@@ -135,8 +135,16 @@ def test_a_baseline_and_a_label_that_differ_are_both_told(file):
     baseline, label = map(str, caught.value.findings)
     assert baseline.startswith(f"{file} line 11: Sweep.baseline: axis 'combiner' has no label 'tra")
     assert "did you mean 'transfromer'?" in baseline
-    assert label.startswith(f"{file} line 18: Sweep.baseline names no label of axis 'combiner' 'tr")
-    assert "did you mean 'transformer'?" in label
+    assert label == (
+        f"{file} line 18: Sweep.baseline names the label of axis 'combiner' 'transformer', "
+        "and here is 'transfromer'; did you mean 'transformer'?"
+    )
+
+
+def test_a_baseline_of_lists_is_refused_in_words(file):
+    said = r"axis 'combiner' has no label \['transformer'\], only transformer, token_turing"
+    with pytest.raises(ExperimentError, match=said):
+        planned(file, "Sweep.baseline = {'combiner': ['transformer']}")
 
 
 def test_a_label_that_stands_twice_is_not_lost(file):

@@ -99,7 +99,7 @@ def test_every_shipped_task_that_can_be_scored_is_known():
         ("manifest", "accuracy/", "also with /GROUP"),
         ("activitynet_qa", "accuracy/Yes/No", ""),
         ("manifest", "accuracy/anything", ""),
-        ("webvid", "accuracy", "no metric that is its own"),
+        ("webvid", "accuracy", "is not scored; name a task that is (AV-Shapes, manifest,"),
         ("somebody_s_own", "anything", ""),
     ],
 )

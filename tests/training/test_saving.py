@@ -315,6 +315,12 @@ def test_an_evaluation_that_was_broken_off_goes_on_with_the_next_task(run, write
     assert [(line["task"], line["accuracy"]) for line in lines] == [("a", 0.1), ("b", 0.3)]
 
 
+def test_the_best_of_a_task_that_is_not_evaluated_is_refused_before_any_step(run, writer):
+    said = r"Best\.task is 'aa', and evaluated are only a, b; did you mean 'a'\?"
+    with pytest.raises(ValueError, match=said):
+        evaluations(run, writer, Stop(), dict, Best(task="aa"))
+
+
 def test_lines_reach_the_disk_before_the_checkpoint(run, manager, writer):
     writer.write(1, "train", {"loss": 1.0})
     seen = []

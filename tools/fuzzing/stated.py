@@ -28,11 +28,16 @@ from mirasol.sweeps.plan import Listed, Sweep
 from mirasol.value_types import parameter_types
 from mirasol.wiring import MACRO, Key, references
 
+_SWEEP = "ablations/combiner.gin"  # With which a file is tried that only changes sweeps.
+# Fields of a sweep that its trials and their baseline stand for, and its free text.
+_TOLD_BY_TRIALS = ("hypothesis", "base", "bindings", "axes", "plan", "baseline")
+
 
 class Stated(abc.ABC):
     """What files state, read anew whenever it is asked for.
 
     Attributes:
+      root: class of what they state, with its module.
       files: as a command takes them.
     """
 
@@ -180,11 +185,6 @@ class StatedSweep(Stated):
             return
         for inner in names(name.text):
             yield dataclasses.replace(inner, line=name.line, column=name.column + inner.column)
-
-
-_SWEEP = "ablations/combiner.gin"  # With which a file is tried that only changes sweeps.
-# Fields of a sweep that its trials and their baseline stand for, and its free text.
-_TOLD_BY_TRIALS = ("hypothesis", "base", "bindings", "axes", "plan", "baseline")
 
 
 @contextlib.contextmanager
