@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import mmap
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,16 +22,14 @@ def give_back() -> None:
     """Takes code and constants of files out of this process's memory; elsewhere than on Linux none.
 
     Only mappings that cannot be written to and hold no page of their own: those that the loader has
-    changed are no longer what stands in the file.
+    changed are no longer what stands in the file. What the system keeps (locked memory) stays.
     """
     account = Path("/proc/self/smaps")
     if not account.exists():
         return
-    system = ctypes.CDLL(None, use_errno=True)
+    system = ctypes.CDLL(None)
     for first, size in list(unchanged(account.read_text(errors="replace"))):
-        if system.madvise(ctypes.c_void_p(first), ctypes.c_size_t(size), mmap.MADV_DONTNEED):
-            error = ctypes.get_errno()
-            raise OSError(error, f"madvise: {os.strerror(error)}")
+        system.madvise(ctypes.c_void_p(first), ctypes.c_size_t(size), mmap.MADV_DONTNEED)
 
 
 def unchanged(account: str) -> Iterator[tuple[int, int]]:

@@ -9,6 +9,7 @@ The second takes all hosts: they must all ask for the same tensors in the same o
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -33,6 +34,7 @@ class Pieces:
         from torch_xla.distributed.spmd import ShardingType
 
         self._core = torch_xla._XLAC
+        self._alone = torch_xla.runtime.process_count() == 1
         self._at_once_bytes = at_once_bytes
         self._whole = self._core.OpSharding([], [], [], ShardingType.REPLICATED)
 
@@ -43,11 +45,18 @@ class Pieces:
         # So that there are pieces of what is pending.
         self._core._xla_sync_multi(list(tensors), [], wait=True)
         places = self._core._get_local_shard_replica_and_indices(list(tensors))
-        here = [all_are_here(t.shape, each) for t, each in zip(tensors, places, strict=True)]
+        here = [self._is_put_together(t, each) for t, each in zip(tensors, places, strict=True)]
         apart = self.gathered([t for t, own in zip(tensors, here, strict=True) if not own])
         own = self.put_together([t for t, own in zip(tensors, here, strict=True) if own])
         found = {True: iter(own), False: iter(apart)}
         return [next(found[own]) for own in here]
+
+    def _is_put_together(self, tensor: torch.Tensor, places: Sequence[Place]) -> bool:
+        """Returns, on all hosts the same, whether each has all pieces of a tensor."""
+        if self._alone:
+            return True
+        spec = self._core._get_xla_sharding_spec(tensor)
+        return cut_evenly(tensor.shape, spec) and all_are_here(tensor.shape, places)
 
     def put_together(self, tensors: list[torch.Tensor]) -> list[torch.Tensor]:
         """Returns tensors all of whose pieces are on devices of this host, and computed."""
@@ -88,11 +97,25 @@ class Pieces:
         return copy
 
 
+def cut_evenly(shape: Sequence[int], spec: str) -> bool:
+    """Returns whether all pieces of a tensor have one size; of others hosts hold unlike parts.
+
+    Of a row cut in four, say, the first host alone has all.
+
+    Args:
+      shape: of the tensor.
+      spec: as XLA writes it: "{devices=[4,1]0,1,2,3}" cuts the first dimension in four.
+    """
+    found = re.match(r"\{devices=\[([\d,]+)\]", spec)
+    if found is None:
+        return False
+    return all(
+        size % int(cuts) == 0 for size, cuts in zip(shape, found[1].split(","), strict=False)
+    )
+
+
 def all_are_here(shape: Sequence[int], places: Sequence[Place]) -> bool:
     """Returns whether the pieces on the devices of a host make up the whole tensor.
-
-    Of pieces of one size each (Sharding.axes cuts no others) all hosts find the same. Of a row cut
-    in four the first host alone would have all.
 
     Args:
       shape: of the tensor.
