@@ -52,13 +52,14 @@ class Sound:
         self._samples = np.zeros(length, np.float32)
         self._reached = self._start = 0
         self._waiting: list[av.AudioFrame] = []
+        self._storage = "", ""
 
     def add(self, at: int, frame: av.AudioFrame) -> None:
         """Takes a frame whose first sample is number `at`, which may be below 0."""
-        full = len(self._waiting) == _FRAMES
-        if full or at != self.expected or _storage(frame) != _storage(self._waiting[-1]):
+        full, storage = len(self._waiting) == _FRAMES, _storage(frame)
+        if full or at != self.expected or storage != self._storage:
             self._place()
-            self._start = at
+            self._start, self._storage = at, storage
         self._waiting.append(frame)
         self.expected = at + frame.samples
 
@@ -80,9 +81,20 @@ class Sound:
 
 def mono(frames: Sequence[av.AudioFrame]) -> np.ndarray:
     """Returns audio frames, stored alike, as float32 [samples] in -1..1, channels averaged."""
-    samples = np.concatenate([frame.to_ndarray() for frame in frames], axis=-1)
+    # Of the first frame alone by to_ndarray(), which stacks the planes of each: that takes twice as
+    # long as to put the planes of all together.
+    first = frames[0].to_ndarray()
+    values = first.shape[1] // frames[0].samples  # In a plane, for each moment.
+    samples = np.stack(
+        [
+            np.concatenate(
+                [np.frombuffer(f.planes[plane], first.dtype, f.samples * values) for f in frames]
+            )
+            for plane in range(len(first))
+        ]
+    )
     if not frames[0].format.is_planar:
-        samples = samples.reshape(-1, len(frames[0].layout.channels)).T
+        samples = samples.reshape(-1, values).T
     if samples.dtype.kind != "f":
         middle = 2.0 ** (8 * samples.dtype.itemsize - 1)
         offset = middle if samples.dtype.kind == "u" else 0.0

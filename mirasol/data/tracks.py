@@ -278,6 +278,8 @@ class _Losses:
 
         What precedes the first frame after a seek belongs to frames that were not read.
         """
+        if not self._counted:
+            return None
         earlier = [each for each in self._awaited if each <= pts]
         self._awaited.difference_update(earlier)
         begun, self._begun = self._begun, True

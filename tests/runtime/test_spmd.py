@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from mirasol.runtime.xla_devices import in_order_of_hosts, share_of_rows, with_rows_of_others
-from mirasol.runtime.xla_pieces import all_are_here, in_groups
+from mirasol.runtime.xla_pieces import all_are_here, cut_evenly, in_groups
 from tests.runtime.spmd_rehearsal import SMALL, STEPS
 
 ROOT = Path(__file__).parents[2]
@@ -155,6 +155,21 @@ ROWS_OF_FOUR = [(0, [slice(row, row + 1), slice(0, 6)]) for row in range(4)]
 )
 def test_it_is_known_whether_a_host_has_all_pieces(places, here):
     assert all_are_here((4, 6), places) is here
+
+
+@pytest.mark.parametrize(
+    ("shape", "spec", "even"),
+    [
+        ((8, 6), "{devices=[4,1]0,1,2,3}", True),
+        ((8, 6), "{devices=[2,1,2]0,1,2,3 last_tile_dim_replicate}", True),
+        ((8, 6), "{devices=[2,3]0,1,2,3,4,5}", True),
+        ((1, 6), "{devices=[4,1]0,1,2,3}", False),
+        ((8, 6), "{devices=[2,4]0,1,2,3,4,5,6,7}", False),
+        ((8, 6), "{manual}", False),
+    ],
+)
+def test_it_is_known_on_every_host_whether_pieces_are_alike(shape, spec, even):
+    assert cut_evenly(shape, spec) is even
 
 
 def test_tensors_are_gathered_so_many_bytes_at_a_time():
