@@ -88,7 +88,10 @@ def mono(frames: Sequence[av.AudioFrame]) -> np.ndarray:
     samples = np.stack(
         [
             np.concatenate(
-                [np.frombuffer(f.planes[plane], first.dtype, f.samples * values) for f in frames]
+                [
+                    np.frombuffer(memoryview(f.planes[plane]), first.dtype, f.samples * values)
+                    for f in frames
+                ]
             )
             for plane in range(len(first))
         ]

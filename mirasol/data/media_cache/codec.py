@@ -50,21 +50,27 @@ def encode(frames_NHWC: np.ndarray) -> list[bytes]:
     return [bytes(packet) for packet in (*packets, *encoder.encode(None))]
 
 
-def decode(packets: Sequence[bytes], size: int) -> np.ndarray:
-    """Returns the pictures of packets: uint8 [len(packets), size, size, 3], RGB.
+def decode(packets: Sequence[bytes], pictures: Sequence[np.ndarray]) -> None:
+    """Fills as many pictures as there are packets.
+
+    Args:
+      packets: of one picture each.
+      pictures: uint8 [size, size, 3], RGB; are filled.
 
     Raises:
-      ValueError: they hold another number of pictures.
+      ValueError: the packets hold another number of pictures.
       av.FFmpegError: they are damaged.
     """
+    if len(packets) != len(pictures):
+        raise ValueError(f"{len(packets)} packets are there for {len(pictures)} pictures")
+    if not packets:
+        return
     decoder = cast(av.VideoCodecContext, av.CodecContext.create(_CODEC, "r"))
     decoder.thread_count = 1
     shown = [frame for packet in packets for frame in decoder.decode(av.Packet(packet))]
     shown += decoder.decode(None)
     if len(shown) != len(packets):
         raise ValueError(f"{len(packets)} packets hold {len(shown)} pictures")
-    frames_NHWC = np.empty((len(shown), size, size, 3), np.uint8)
-    resize = Resizer(size)
-    for picture, frame in zip(frames_NHWC, shown, strict=True):
+    resize = Resizer(len(pictures[0]))
+    for picture, frame in zip(pictures, shown, strict=True):
         picture[:] = resize(frame)  # The size is the same: colours alone change.
-    return frames_NHWC

@@ -94,10 +94,8 @@ def _filled(path: Path, empty: Clip) -> Clip:
     parts = [packets[end - size : end] for end, size in zip(ends, sizes, strict=True)]
     empty["has_video_T"][:], empty["has_audio_T"][:] = seen, heard
     empty["audio_TAS"][heard] = audio_TAS
-    video_TFHWC = empty["video_TFHWC"]
-    if seen.any():
-        frames_NHWC = codec.decode(parts, video_TFHWC.shape[2])
-        video_TFHWC[seen] = frames_NHWC.reshape(-1, *video_TFHWC.shape[1:])
+    chunks = [chunk for chunk, is_there in zip(empty["video_TFHWC"], seen, strict=True) if is_there]
+    codec.decode(parts, [picture for chunk in chunks for picture in chunk])
     return empty
 
 

@@ -19,8 +19,8 @@ def pictures(size: int, count: int = 8) -> np.ndarray:
 def test_pictures_come_back_within_what_is_said(size):
     wanted_NHWC = pictures(size)
     packets = codec.encode(wanted_NHWC)
-    got_NHWC = codec.decode(packets, size)
-    assert (got_NHWC.dtype, got_NHWC.shape) == (wanted_NHWC.dtype, wanted_NHWC.shape)
+    got_NHWC = np.zeros_like(wanted_NHWC)
+    codec.decode(packets, list(got_NHWC))
     difference = np.abs(got_NHWC.astype(int) - wanted_NHWC)
     assert difference.mean() <= codec.MEAN_DIFFERENCE
 
@@ -28,3 +28,10 @@ def test_pictures_come_back_within_what_is_said(size):
 def test_no_pictures_are_no_packets():
     packets = codec.encode(np.zeros((0, 32, 32, 3), np.uint8))
     assert packets == []
+    codec.decode(packets, [])
+
+
+def test_packets_of_another_number_of_pictures_are_refused():
+    packets = codec.encode(pictures(32))
+    with pytest.raises(ValueError, match="packets are there for 1 pictures"):
+        codec.decode(packets, list(np.zeros((1, 32, 32, 3), np.uint8)))
