@@ -50,6 +50,7 @@ REFUSED = [
     ("train --gin_file=runs/circle.gin --workdir=clip.mp4/new", "clip.mp4/new", "Not a directory"),
     ("train --gin_file=runs/circle.gin --workdir=clip.mp4", "clip.mp4", "--workdir"),
     ("train --gin_file=runs/circle.gin --workdir=runs", "circle.gin", "--workdir"),
+    ("train --gin_file=runs/circle.gin --workdir=gs://bucket/a", "gs://bucket/a", "mount"),
     ("train --gin_file=overlays/tiny.gin", "binds Experiment", "runs/"),
     ("describe --gin_file=models/mirasol_tiny.gin", "binds Experiment", "parts of a run"),
     ("describe --gin_file=models/mirasol_tiny.gin", "--gin_file=runs/av_shapes_tiny.gin", "such"),

@@ -35,8 +35,21 @@ def renamed(name: str, pairs: Sequence[tuple[str, str]]) -> str:
 def nearest_pattern(pattern: str, names: Collection[str]) -> str:
     """Returns what a pattern that matches none of the names was likely meant to be, or "".
 
-    Its longest piece without a * is held against all stretches of as many words in the names.
+    What it returns is clear (see `clear_pattern`), and matches a name, or what one begins with.
     """
+    shorter = [pattern.split(".", words)[-1] for words in range(1, pattern.count(".") + 1)]
+    # "model." before a name is what a checkpoint has.
+    likely = [each for each in shorter if not each.startswith("*")]
+    likely += filter(None, [clear_pattern(_likely(pattern, names))])
+    return next((each for each in likely if _means_some(each, names)), "")
+
+
+def _means_some(pattern: str, names: Collection[str]) -> bool:
+    return any(matches(name, [pattern, f"{pattern}.*"]) for name in names)
+
+
+def _likely(pattern: str, names: Collection[str]) -> str:
+    """Holds its longest piece without a * against all stretches of as many words in the names."""
     piece = max(pattern.split("*"), key=len).strip(".")
     if any(name.startswith(f"{piece}.") for name in names):
         return f"{piece}.*"

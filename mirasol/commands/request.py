@@ -17,6 +17,9 @@ class Request:
       arguments: the whole line, for the record.
       bindings: "NAME = VALUE" of each --gin.NAME=VALUE.
       operands: words that are no flags.
+
+    Raises:
+      ValueError: the workdir is no path.
     """
 
     arguments: Sequence[str] = ()
@@ -45,6 +48,13 @@ class Request:
     chunk_frames: str | None = None
     image_size: str | None = None
     chunk_bands: str | None = None
+
+    def __post_init__(self) -> None:
+        if "://" in (self.workdir or ""):
+            raise ValueError(
+                f"--workdir={self.workdir} is an address, and a workdir is a folder; mount the "
+                "bucket, and give the folder"
+            )
 
 
 def number(flag: str, given: str | None, kind: Callable[[str], Number]) -> Number | None:

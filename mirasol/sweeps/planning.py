@@ -166,7 +166,7 @@ def _other_end(
     if not isinstance(wanted, str) or wanted in known:
         return
     if near := closest(wanted, known):
-        said = f"Sweep.baseline names the {what} {wanted!r}, and here is {near!r}{hint(wanted)}"
+        said = f"or the {what} {near!r} is misspelt, and Sweep.baseline is right{hint(wanted)}"
         yield Finding(_line(near, files), said)
 
 

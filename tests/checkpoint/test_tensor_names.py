@@ -47,6 +47,10 @@ def test_the_first_pair_that_matches_renames(pairs, new):
         ("out.*.norm", ""),
         ("zzzzzz", ""),
         ("", ""),
+        ("model.video_encoder.*", "video_encoder.*"),
+        ("video_encoder/*", "video_encoder.*"),
+        ("text_decoder.block*", "text_decoder.blocks.*"),
+        ("zzz.*", ""),
     ],
 )
 def test_what_a_pattern_was_meant_to_be_is_clear(pattern, offer):

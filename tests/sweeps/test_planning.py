@@ -136,8 +136,8 @@ def test_a_baseline_and_a_label_that_differ_are_both_told(file):
     assert baseline.startswith(f"{file} line 11: Sweep.baseline: axis 'combiner' has no label 'tra")
     assert "did you mean 'transfromer'?" in baseline
     assert label == (
-        f"{file} line 18: Sweep.baseline names the label of axis 'combiner' 'transformer', "
-        "and here is 'transfromer'; did you mean 'transformer'?"
+        f"{file} line 18: or the label of axis 'combiner' 'transfromer' is misspelt, and "
+        "Sweep.baseline is right; did you mean 'transformer'?"
     )
 
 
