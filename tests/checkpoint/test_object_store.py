@@ -133,14 +133,14 @@ def test_damage_is_found(url: str):
 
 def test_the_commands_take_urls(url: str, capsys: pytest.CaptureFixture):
     save(url)
-    save(url.replace("7", "9"), step=9)
+    save(url.replace("_00000007", "_00000009"), step=9)
     bucket = url.partition("/checkpoints")[0]
     assert main(["checkpoint", "ls", bucket]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]] == ["7", "9"]
     assert main(["checkpoint", "show", bucket, "--step=7"]) == 0
     assert capsys.readouterr().out.startswith(f"{url}, saved 20")
     assert main(["checkpoint", "verify", bucket]) == 0
-    assert main(["checkpoint", "diff", url, url.replace("7", "9")]) == 1
+    assert main(["checkpoint", "diff", url, url.replace("_00000007", "_00000009")]) == 1
     assert main(["checkpoint", "ls", f"{bucket}/none"]) == 2
     assert "none is not there" in capsys.readouterr().err
 
