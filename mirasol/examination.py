@@ -22,6 +22,8 @@ from mirasol.names import Names
 from mirasol.statements import Reader
 from mirasol.wiring import Reference, Scope, Wiring
 
+_SWEEP = "mirasol.sweeps.plan.Sweep"
+
 
 @dataclasses.dataclass(frozen=True)
 class Examined:
@@ -57,7 +59,8 @@ def examine(files: Sequence[str], bindings: Sequence[str], root: str) -> Examine
     root_name = names.find(target)
     if root_name is None or not any(name == root_name for _, name in bound.declared):
         if not lost:
-            found.append(Finding("", f"no gin file given binds {target.__name__}; {_a_part()}"))
+            what = _a_sweep(files) if _SWEEP in {name for _, name in bound.declared} else _a_part()
+            found.append(Finding("", f"no gin file given binds {target.__name__}; {what}"))
         return Examined(reader.texts, bound, None, found)
     whole = Reference((), root_name, target, True)
     bound, wiring, loose = _wired(whole, bound, lost=lost, unread=reader.unread)
@@ -98,6 +101,11 @@ def imported(name: str) -> Callable[..., Any]:
     """Returns the class or function of a full name."""
     module, _, attribute = name.rpartition(".")
     return getattr(importlib.import_module(module), attribute)
+
+
+def _a_sweep(files: Sequence[str]) -> str:
+    given = " ".join(f"--gin_file={name}" for name in files)
+    return f"they state a sweep: python tools/sweep.py {given} --dry_run checks its trials"
 
 
 def _a_part() -> str:

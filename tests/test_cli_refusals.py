@@ -52,6 +52,7 @@ REFUSED = [
     ("train --gin_file=runs/circle.gin --workdir=runs", "circle.gin", "--workdir"),
     ("train --gin_file=runs/circle.gin --workdir=gs://bucket/a", "gs://bucket/a", "mount"),
     ("train --gin_file=overlays/tiny.gin", "binds Experiment", "runs/"),
+    ("check --gin_file=ablations/combiner.gin", "tools/sweep.py --gin_file=ablations", "--dry_run"),
     ("describe --gin_file=models/mirasol_tiny.gin", "binds Experiment", "parts of a run"),
     ("describe --gin_file=models/mirasol_tiny.gin", "--gin_file=runs/av_shapes_tiny.gin", "such"),
     ("eval", "--workdir", ""),

@@ -1,8 +1,9 @@
 #!/bin/bash
 # Mirasol 3B on a TPU slice on GKE, by XPK: bash docs/launch/xpk_tpus.sh
 # Never run: see docs/launch.md. XPK starts the command on every host of the slice, and they find one
-# another. WORKDIR is a folder that outlives the job and that all hosts see, such as a bucket mounted
-# by GCS FUSE. BATCH_SIZE is of all chips: 4 for each of the 32 of a v5p-64, on eight hosts.
+# another. WORKDIR is a folder that outlives the job and that all hosts see, and in which a folder can be
+# renamed at once, as on Filestore: so a save becomes complete. /data is a mount that you give the pods.
+# BATCH_SIZE is of all chips: 4 for each of the 32 of a v5p-64, on eight hosts.
 set -euo pipefail
 
 CLUSTER=${CLUSTER:?name of the GKE cluster}
