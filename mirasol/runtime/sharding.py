@@ -27,7 +27,7 @@ class ShardingRule:
     """Where the parameters of some names lie.
 
     Attributes:
-      pattern: of their names, as in a shell: "*" is any text. "text_decoder.*.query.weight".
+      pattern: of their names; "*" is any text. "text_decoder.*.query.weight".
       axes: for each dimension "fsdp", "tensor" or None. Parameters with another number of
         dimensions are not meant.
 
