@@ -3,9 +3,11 @@
 python tools/report.py workdirs/sweeps/combiner
 python tools/report.py workdirs/sweeps/combiner --metric=av_shapes_4_joint/accuracy/order
 python tools/report.py --run=all=workdirs/first --run="no sound=workdirs/without_audio"
+python tools/report.py workdirs/sweeps/combiner --keep=docs/results/combiner
 
 Writes table.md, table.csv, table.tex, the plots as SVG and report.html; prints the table. A trial
-that is missing or failed is named, and what lacks it is marked (docs/reports.md).
+that is missing or failed is named, and what lacks it is marked (docs/reports.md). --keep copies
+what the report is made of, without checkpoints and logs, and makes the report there.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from mirasol.sweeps.reporting.keeping import keep
 from mirasol.sweeps.reporting.reading import of_sweep, of_workdirs
 from mirasol.sweeps.reporting.study import Study
 from mirasol.sweeps.reporting.writing import PAGE, Extent, write
@@ -26,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     options = _parser().parse_args(arguments)
     try:
+        if options.keep:
+            arguments = _keep(options, arguments)
         study, folder = _study(options)
         folder = options.output or folder
         extent = Extent(options.clips, options.questions)
@@ -36,6 +41,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     print(folder / PAGE)
     return 0
+
+
+def _keep(options: argparse.Namespace, arguments: Sequence[str]) -> list[str]:
+    """Has the report be of the copy; returns the arguments that make it from the copy alone."""
+    if not options.sweep:
+        raise ValueError("--keep wants the folder of a sweep; single runs have none to copy")
+    keep(options.sweep, options.keep)
+    whose = (str(options.sweep), str(options.keep), "--keep", f"--keep={options.keep}")
+    options.sweep = options.keep
+    return [str(options.keep), *(each for each in arguments if each not in whose)]
 
 
 def _study(options: argparse.Namespace) -> tuple[Study, Path]:
@@ -68,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         "--metric", action="append", default=[], help="TASK/METRIC; the first leads"
     )
     parser.add_argument("--baseline", help="the variant to compare with (default: the sweep's)")
+    parser.add_argument("--keep", type=Path, help="folder for a copy of the sweep's results")
     parser.add_argument("--output", type=Path, help="folder (default: report/ in the sweep's)")
     parser.add_argument("--clips", type=int, default=Extent.clips, help="clips on the page")
     parser.add_argument("--questions", type=int, default=Extent.questions, help="of each clip")

@@ -57,7 +57,7 @@ class _Command:
         self.sweep = planning.read(given.gin_file, given.gin)
         self.folder: Path = given.folder
         trials = planning.plan(self.sweep, given.gin_file)
-        self.found = submission.chosen(self.folder, trials)
+        self.found = submission.chosen(self.folder, trials, given.reuse)
 
     def run(self) -> int:
         """Prints, writes or runs."""
@@ -199,6 +199,14 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     add("--runtime", default="auto", help="as train takes it")
     add("--retries", type=int, default=1, help="of a trial that fails, in this call (default 1)")
     add("--stale", choices=("ask", "keep", "retrain"), default="ask", help="trials of other code")
+    add(
+        "--reuse",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="of another sweep: trials of this one that are done there are copied from there",
+    )
     add("--executor", choices=("local", "slurm"), default="local", help="slurm was never run")
     add("--slurm", action="append", default=[], metavar="NAME=VALUE", help="partition=gpu, say")
     add("--print_commands", action="store_true", help="of each trial that is left, for elsewhere")

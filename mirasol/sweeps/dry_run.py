@@ -51,8 +51,9 @@ def _cost(each: Chosen, count: int, known: tuple[float, str] | None) -> str:
     """Returns a trial's state and what it takes, or took."""
     state = each.record.state if each.record else "new"
     took = f", {each.record.seconds:.0f} s so far" if each.record and each.record.seconds else ""
+    whence = f" by {each.record.taken_from}" if each.record and each.record.taken_from else ""
     about = f", about {known[0]:.0f} s {known[1]}" if known else ""
-    return f"{state}{took}  {count:.3g} operations{about}"
+    return f"{state}{whence}{took}  {count:.3g} operations{about}"
 
 
 def _sum(found: Sequence[Chosen], total_s: float, unknown: int) -> str:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-_LOCK = "lock"
+LOCK = "lock"
 # A look at a lock holds it for some microseconds; a holder that stays longer works on the trial.
 _PATIENCE_S = 1.0
 
@@ -22,7 +22,7 @@ _PATIENCE_S = 1.0
 def held(folder: Path) -> Iterator[int | None]:
     """Holds a trial's lock; gives its file descriptor, None where somebody else has it."""
     folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         yield descriptor if _taken(descriptor) else None
     finally:
@@ -32,7 +32,7 @@ def held(folder: Path) -> Iterator[int | None]:
 def is_held(folder: Path) -> bool:
     """Returns whether somebody works on the trial now."""
     try:
-        descriptor = os.open(folder / _LOCK, os.O_RDWR)
+        descriptor = os.open(folder / LOCK, os.O_RDWR)
     except FileNotFoundError:
         return False
     try:

@@ -105,6 +105,7 @@ class TrialRecord:
       pid: of the process that watches over the attempt.
       process: of the attempt itself, which leads its process group.
       scheduler: of the process that started the attempt.
+      taken_from: name of the sweep that trained it, where that was another.
     """
 
     id: str
@@ -131,6 +132,7 @@ class TrialRecord:
     pid: int | None = None
     process: int | None = None
     scheduler: int | None = None
+    taken_from: str | None = None
 
     def __post_init__(self) -> None:
         if self.state not in get_args(State):

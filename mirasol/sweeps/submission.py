@@ -1,6 +1,7 @@
 """From a plan to folders of trials: code and configuration frozen, what is there already kept.
 
 planned -> same id there?       yes: it stays as it is, with the code that it began with
+                                no, done under this id in another sweep: copied from there
                                 no, same meaning under other sources: stale
                                 no: trials/<id>/ with trial.gin and a pending trial.json
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,6 +27,7 @@ from mirasol.sweeps.records import (
     SweepRecord,
     TrialRecord,
     all_trials,
+    read_sweep,
     read_trial,
     trial_folder,
     write_sweep,
@@ -33,6 +36,7 @@ from mirasol.sweeps.records import (
 from mirasol.sweeps.watch import Rules
 
 CONFIG = "trial.gin"
+_RECORD_AND_LOCK = shutil.ignore_patterns(TRIAL, locks.LOCK)
 Stale = Literal["ask", "keep", "retrain"]
 
 
@@ -44,11 +48,13 @@ class Chosen:
       planned: of now.
       record: of the same id; of another where a stale one stands for it; None: not begun.
       stale_files: what changed since the record's trial began.
+      elsewhere: folder of the trial in another sweep, if it is done there and to be copied.
     """
 
     planned: Planned
     record: TrialRecord | None
     stale_files: tuple[str, ...] = ()
+    elsewhere: Path | None = None
 
     @property
     def id(self) -> str:
@@ -56,11 +62,22 @@ class Chosen:
         return self.record.id if self.record else self.planned.id
 
 
-def chosen(folder: Path, trials: Sequence[Planned]) -> list[Chosen]:
-    """Returns what the folder has of each planned trial, stale ones too."""
+def chosen(folder: Path, trials: Sequence[Planned], others: Sequence[Path] = ()) -> list[Chosen]:
+    """Returns what the folder has of each planned trial, stale ones too.
+
+    Args:
+      folder: of the sweep; it need not be there.
+      trials: that are planned.
+      others: folders of sweeps from which trials are taken that are done there: the same
+        configuration under the same code.
+
+    Raises:
+      ValueError: one of the others holds no sweep.
+    """
     records = all_trials(folder)
     by_id = {record.id: record for record in records}
-    return [_chosen(trial, by_id, records) for trial in trials]
+    done = {trial.id: trial for other in others for trial in _done(other)}
+    return [_chosen(trial, by_id, records, done) for trial in trials]
 
 
 def settled(found: Sequence[Chosen], stale: Stale) -> list[Chosen]:
@@ -145,11 +162,41 @@ def attempt(folder: Path, trial: str, sweep: Sweep, runtime: str) -> Attempt:
     )
 
 
+@dataclasses.dataclass(frozen=True)
+class _Done:
+    """A trial that another sweep has done: its record and its folder."""
+
+    record: TrialRecord
+    folder: Path
+
+    @property
+    def id(self) -> str:
+        return self.record.id
+
+
+def _done(other: Path) -> list[_Done]:
+    """Returns what is done in the folder of another sweep; that it is one is checked."""
+    name = read_sweep(other).name
+    return [
+        _Done(
+            dataclasses.replace(record, taken_from=record.taken_from or name),
+            trial_folder(other, record.id),
+        )
+        for record in all_trials(other)
+        if record.state == "done"
+    ]
+
+
 def _chosen(
-    trial: Planned, by_id: Mapping[str, TrialRecord], records: Sequence[TrialRecord]
+    trial: Planned,
+    by_id: Mapping[str, TrialRecord],
+    records: Sequence[TrialRecord],
+    done: Mapping[str, _Done],
 ) -> Chosen:
     if trial.id in by_id:
         return Chosen(trial, by_id[trial.id])
+    if trial.id in done:
+        return Chosen(trial, done[trial.id].record, elsewhere=done[trial.id].folder)
     older = [each for each in records if each.meaning == trial.meaning and each.attempts]
     if not older:
         return Chosen(trial, None)
@@ -170,6 +217,11 @@ def _write(folder: Path, each: Chosen, here: str, commit: str | None) -> None:
             )
             if now != record:
                 write_trial(inside, now)
+            return
+        if each.elsewhere and each.record:
+            shutil.copytree(each.elsewhere, inside, ignore=_RECORD_AND_LOCK, dirs_exist_ok=True)
+            # Last, so that a copy that was cut off is made again.
+            write_trial(inside, dataclasses.replace(each.record, labels=dict(planned.variant)))
             return
         header = f"# {told(planned.variant)}, seed {planned.seed}: the whole of it.\n\n"
         (inside / CONFIG).write_text(header + planned.spec.declared, encoding="utf-8")

@@ -89,6 +89,36 @@ def test_the_same_again_changes_nothing(submitted):
     assert [read_trial(trial_folder(folder, each.id)).state for each in trials] == ["done"] * 2
 
 
+def test_what_another_sweep_has_done_is_taken_from_it(submitted, tmp_path_factory):
+    other, sweep, trials = submitted
+    folder = tmp_path_factory.mktemp("sweep")
+    metrics = trial_folder(other, trials[0].id) / "workdir" / "metrics.jsonl"
+    metrics.parent.mkdir()
+    metrics.write_text("{}")
+    done = trial_folder(other, trials[0].id)
+    write_trial(done, dataclasses.replace(read_trial(done), seconds=50.0))
+    unfinished = trial_folder(other, trials[1].id)
+    write_trial(unfinished, dataclasses.replace(read_trial(unfinished), state="failed"))
+    found = submission.chosen(folder, trials, [other])
+    assert [each.record and each.record.taken_from for each in found] == ["two", None]
+    said = list(dry_run.lines(sweep, found))
+    assert "seed 0  done by two, 50 s so far  " in said[3] and "seed 0  new  " in said[4]
+    assert not any(folder.iterdir())
+    # As after a copy that was cut off.
+    (trial_folder(folder, trials[0].id) / "workdir").mkdir(parents=True)
+    for _ in range(2):  # The second time it is this sweep's own.
+        submission.submit(folder, sweep, "three", found, [])
+        taken, other_one = read_trials(folder)
+        assert (taken.state, taken.attempts, taken.taken_from) == ("done", 1, "two")
+        assert (other_one.state, other_one.attempts, other_one.taken_from) == ("pending", 0, None)
+        copy = trial_folder(folder, trials[0].id)
+        assert (copy / "workdir" / "metrics.jsonl").read_text() == "{}"
+        assert (copy / submission.CONFIG).read_text().startswith("# combiner=transformer, seed 0")
+        found = submission.chosen(folder, trials, [other])
+    with pytest.raises(ValueError, match="nowhere holds no sweep"):
+        submission.chosen(folder, trials, [tmp_path_factory.getbasetemp() / "nowhere"])
+
+
 def test_a_dry_run_tells_what_is_left_and_about_how_long_it_takes(submitted):
     folder, sweep, trials = submitted
     inside = trial_folder(folder, trials[0].id)

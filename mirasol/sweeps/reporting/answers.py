@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from mirasol.data.root import data_root
 from mirasol.evaluation.metrics import normalise
 from mirasol.sweeps.reporting import workdir_files
 from mirasol.sweeps.reporting.statistics import ClipDifferences
@@ -145,7 +146,8 @@ def _read(path: Path, changed_ns: int) -> tuple[Answer, ...]:
 
 def _answer(row: Mapping[str, Any]) -> Answer:
     return Answer(
-        media=row["media"],
+        # Kept results name media from the data folder.
+        media=str(data_root() / row["media"]),
         start_s=row["start_s"],
         end_s=row["end_s"],
         id=row["id"],

@@ -17,6 +17,7 @@ from mirasol.sweeps import records
 TASK, SPLIT, STEPS = "av_shapes_tiny_joint", "validation", 20
 METRIC = f"{TASK}/accuracy"
 METRICS = [METRIC, f"{METRIC}/order"]
+HOST = "host-of-somebody"
 BASE = "runs/av_shapes_tiny.gin"
 SEED_NAME = "mirasol.experiment.Trainer.seed"
 _COMBINER = "mirasol.models.mirasol3b.Mirasol.combiner"
@@ -108,6 +109,7 @@ def write_workdir(
     meaning: Mapping[str, str] | None = None,
     declared: str = "",
     keep_answers: bool = True,
+    data: str = "/data",
 ) -> None:
     """Writes what a finished run leaves, but for its checkpoints."""
     (workdir / "eval").mkdir(parents=True)
@@ -116,7 +118,15 @@ def write_workdir(
         **(meaning or {}),
         "mirasol.experiment.Trainer.steps": str(STEPS),
     }
-    start = {"seed": seed, "operative": meaning, "declared": declared}
+    start = {
+        "seed": seed,
+        "operative": meaning,
+        "declared": declared,
+        "sources": {"mirasol/__init__.py": "0" * 64},
+        "host": HOST,
+        "environment": {"MIRASOL_DATA": data},
+        "directory": "/home/somebody",
+    }
     (workdir / "provenance.json").write_text(json.dumps({"starts": [start]}))
     if declared:
         (workdir / "config.gin").write_text(declared)
@@ -165,7 +175,8 @@ def record(variant: str, seed: int, **changes) -> records.TrialRecord:
         "commit": "0123abc",
         "code": "c0de",
         "seconds": 600.0 + 90 * place + seed,
-        "host": "vm",
+        "host": HOST,
+        "command": "/home/somebody/python -m mirasol train",
         "device": "cpu: eager, float32",
     }
     return records.TrialRecord(**values | changes)
@@ -189,6 +200,7 @@ def write_real(folder: Path, rows: Sequence[Row]) -> None:
                     seed=seed,
                     meaning={**spec.meaning, **changes, SEED_NAME: str(seed)},
                     declared=spec.declared,
+                    data=str(folder.parent / "data"),
                 )
     write_sweep(folder, trials)
 

@@ -141,7 +141,7 @@ def test_what_is_known_of_trials_that_never_began_and_of_stale_ones(synthetic):
     study, rows = found_in(synthetic)
     shown = table(study, list(rows.values()))
     assert shown.lost == ("transformer, seed 0: pending (not begun)",)
-    assert study.facts["Machine"] == "vm: cpu: eager, float32"
+    assert study.facts["Machine"] == f"{made_up.HOST}: cpu: eager, float32"
     stale = "With source files other than those of the last submit: without sound, seed 2."
     assert stale in shown.reading
 

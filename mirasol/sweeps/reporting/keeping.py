@@ -1,0 +1,99 @@
+"""A sweep's results without what trained them: small enough for a repository, enough for a report.
+
+    sweep.json              as it is
+    trials/<id>/trial.json  what became of the trial; nothing of processes and machines
+    trials/<id>/workdir/    config.gin, metrics.jsonl, the last start of provenance.json and
+                            eval/*-predictions.jsonl.gz, with media named from the data folder
+
+No checkpoints, logs and frozen code. `report` reads such a folder as it reads a sweep's own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mirasol import workdirs
+from mirasol.data.root import ENVIRONMENT_VARIABLE
+from mirasol.sweeps import records
+from mirasol.sweeps.reporting import workdir_files
+from mirasol.training.writers import METRICS
+
+# Of a start: what sets the run apart. The others name files and machines, or say it again.
+_KEPT = (
+    "started",
+    "operative",
+    "seed",
+    "runtime",
+    "code",
+    "packages",
+    "data",
+    "python",
+    "system",
+    "cores",
+)
+
+
+def keep(sweep: Path, folder: Path) -> None:
+    """Copies what reports are made of: some 80 kB a trial of AV-Shapes.
+
+    Args:
+      sweep: folder of a sweep, at work or at its end.
+      folder: where it goes; trials that lie there and are not of the plan are taken away.
+
+    Raises:
+      ValueError: the first holds no sweep, or both are the same folder.
+    """
+    if sweep.resolve() == folder.resolve():
+        raise ValueError(f"--keep={folder} is the sweep's own folder; name another")
+    found = records.read_sweep(sweep)
+    shutil.rmtree(folder / "trials", ignore_errors=True)
+    records.write_sweep(folder, found)
+    for trial in records.read_trials(sweep):
+        if isinstance(trial, records.TrialRecord):
+            inside = records.trial_folder(folder, trial.id)
+            records.write_trial(inside, _without_machine(trial))
+            _keep_workdir(records.trial_folder(sweep, trial.id) / "workdir", inside / "workdir")
+
+
+def _without_machine(trial: records.TrialRecord) -> records.TrialRecord:
+    return dataclasses.replace(
+        trial, sources={}, host=None, command="", pid=None, process=None, scheduler=None
+    )
+
+
+def _keep_workdir(workdir: Path, folder: Path) -> None:
+    start = workdir_files.last_start(workdir)
+    if not start:
+        return  # It was never begun.
+    folder.mkdir(parents=True)
+    for name in (workdirs.CONFIG, METRICS):
+        if (workdir / name).is_file():
+            shutil.copyfile(workdir / name, folder / name)
+    kept = {"starts": [{name: start[name] for name in _KEPT if name in start}]}
+    (folder / workdirs.PROVENANCE).write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    data = _data_folder(start)
+    for path in sorted((workdir / "eval").glob("*-predictions.jsonl")):
+        rows = [json.loads(row) for row in path.read_text(encoding="utf-8").splitlines()]
+        text = "".join(json.dumps(_named_from(data, row)) + "\n" for row in rows)
+        packed = folder / "eval" / f"{path.name}.gz"
+        packed.parent.mkdir(exist_ok=True)
+        # Without the time of packing, so that equal answers give equal files.
+        packed.write_bytes(gzip.compress(text.encode(), mtime=0))
+
+
+def _data_folder(start: Mapping[str, Any]) -> Path:
+    """Returns where the run had its data sets, see `data_root`."""
+    named = start.get("environment", {}).get(ENVIRONMENT_VARIABLE) or "data"
+    return Path(start.get("directory", "."), Path(named).expanduser())
+
+
+def _named_from(data: Path, row: dict[str, Any]) -> dict[str, Any]:
+    media = Path(row["media"])
+    within = media.is_relative_to(data)
+    return {**row, "media": media.relative_to(data).as_posix() if within else row["media"]}

@@ -1,0 +1,77 @@
+"""Results that are kept say what the sweep's own folder says, and nothing of the machine."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+
+from mirasol.sweeps import records
+from mirasol.sweeps.reporting.keeping import keep
+from mirasol.sweeps.reporting.reading import of_sweep
+from mirasol.sweeps.reporting.writing import Extent, write
+from tests.sweeps.reporting import made_up
+
+
+def report(folder, output, cost, **extent):
+    write(of_sweep(folder), output, extent=Extent(**extent), cost=cost)
+    return {path.name: path.read_text("utf-8") for path in output.iterdir()}
+
+
+def test_what_is_kept_gives_the_same_report(synthetic, tmp_path, cost):
+    keep(synthetic, tmp_path / "kept")
+    ours = report(synthetic, tmp_path / "ours", cost, clips=0)
+    theirs = report(tmp_path / "kept", tmp_path / "theirs", cost, clips=0)
+    assert ours.keys() == theirs.keys()
+    for name in ours.keys() - {"report.html"}:
+        assert ours[name] == theirs[name], name
+    assert theirs["report.html"] == ours["report.html"].replace(f"{made_up.HOST}: ", "")
+
+
+def test_clips_are_found_in_the_data_folder_of_whoever_reads(real, tmp_path, cost, monkeypatch):
+    keep(real, tmp_path / "kept")
+    for path in (tmp_path / "kept").rglob("*.gz"):
+        assert '"media": "av_shapes_tiny/videos/' in gzip.decompress(path.read_bytes()).decode()
+    monkeypatch.setenv("MIRASOL_DATA", str(real.parent / "data"))
+    page = report(tmp_path / "kept", tmp_path / "out", cost, clips=2)["report.html"]
+    assert page.count("data:image/png") >= 2
+
+
+def test_nothing_of_machine_and_people_is_kept(synthetic, tmp_path):
+    keep(synthetic, tmp_path / "kept")
+    files = [path for path in (tmp_path / "kept").rglob("*") if path.is_file()]
+    assert len(files) == 1 + 12 * 4
+    for path in files:
+        content = path.read_bytes()
+        text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
+        assert made_up.HOST not in text, path
+        assert "somebody" not in text, path
+        assert "/data/" not in text, path
+
+
+def test_trials_that_failed_or_never_began_stay_so(tmp_path):
+    fates = {
+        "transformer-0": {"state": "failed", "reason": "no final metric"},
+        "transformer-1": {"state": "pending", "attempts": 0},
+    }
+    sweep = made_up.write_synthetic(tmp_path / "combiner", made_up.synthetic_rows(), fates)
+    keep(sweep, tmp_path / "kept")
+    failed, unbegun = of_sweep(tmp_path / "kept").variants[0].trials[:2]
+    assert (failed.state, failed.reason) == ("failed", "no final metric")
+    assert (unbegun.state, unbegun.reason) == ("pending", "not begun")
+
+
+def test_keeping_again_takes_away_what_is_no_longer_planned(synthetic, tmp_path):
+    keep(synthetic, tmp_path / "kept")
+    trials = [made_up.record("transformer", seed) for seed in made_up.SEEDS]
+    made_up.write_sweep(synthetic, trials)
+    keep(synthetic, tmp_path / "kept")
+    assert {path.name for path in (tmp_path / "kept/trials").iterdir()} == {
+        each.id for each in trials
+    }
+
+
+def test_a_sweep_is_not_kept_in_its_own_place(synthetic):
+    with pytest.raises(ValueError, match="is the sweep's own folder; name another"):
+        keep(synthetic, synthetic)
+    assert len(records.all_trials(synthetic)) == 12
