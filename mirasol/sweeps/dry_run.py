@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator, Sequence
 
 from mirasol.sweeps.cost import operations, seconds
@@ -19,6 +20,8 @@ def lines(sweep: Sweep, found: Sequence[Chosen]) -> Iterator[str]:
     whole = sum(count for _, count in of_variants)
     yield f"{len(found)} trials ({sweep.plan.name}) of {whole:.3g} operations in all"
     yield f"judged by: {sweep.metrics[0]}"
+    if sweep.metrics[1:]:
+        yield f"told too: {', '.join(sweep.metrics[1:])}"
     yield f"hypothesis: {' '.join(sweep.hypothesis.split())}"
     total_s, unknown = 0.0, 0
     for each in found:
@@ -49,16 +52,23 @@ def _ended(each: Chosen) -> bool:
 
 def _cost(each: Chosen, count: int, known: tuple[float, str] | None) -> str:
     """Returns a trial's state and what it takes, or took."""
-    state = each.record.state if each.record else "new"
-    took = f", {each.record.seconds:.0f} s so far" if each.record and each.record.seconds else ""
-    whence = f" by {each.record.taken_from}" if each.record and each.record.taken_from else ""
-    about = f", about {known[0]:.0f} s {known[1]}" if known else ""
+    record = each.record
+    state = record.state if record else "not begun"
+    whence = f" by {record.taken_from}" if record and record.taken_from else ""
+    took = f", {_clock(record.seconds)} so far" if record and record.seconds else ""
+    about = f", about {_clock(known[0])} {known[1]}" if known else ""
     return f"{state}{whence}{took}  {count:.3g} operations{about}"
 
 
 def _sum(found: Sequence[Chosen], total_s: float, unknown: int) -> str:
     ended = sum(map(_ended, found))
-    told_s = f" (about {total_s:.0f} s of training)" if total_s else ""
-    rest = f", of {unknown} of them no rate is known" if unknown else ""
+    left = len(found) - ended
+    about = f", about {_clock(total_s)} one after another" if total_s else ""
+    rest = "; how long they take is known when one is done" if unknown else ""
     stale = sum(bool(each.stale_files) for each in found)
-    return f"{ended} ended, {len(found) - ended} left{told_s}{rest}; {stale} stale"
+    return f"{ended} ended, {left} to train{about}{rest}; {stale} stale"
+
+
+def _clock(seconds_taken: float) -> str:
+    """Returns seconds as h:mm:ss."""
+    return str(datetime.timedelta(seconds=round(seconds_taken)))

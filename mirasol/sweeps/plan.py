@@ -215,6 +215,7 @@ class Sweep:
                 raise ValueError(f"Sweep.{name} is empty; a sweep needs it")
         _require_once("Sweep.axes", [axis.name for axis in self.axes])
         _require_once("Sweep.seeds", self.seeds)
+        _require_once("Sweep.metrics", self.metrics)
         for metric in self.metrics:
             if "/" not in metric.strip("/"):
                 raise ValueError(

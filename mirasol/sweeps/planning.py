@@ -9,7 +9,7 @@ again what is done, in whatever order it is written, and a changed source makes 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from mirasol import config
 from mirasol.config import Spec
@@ -21,10 +21,10 @@ from mirasol.gin_files import find
 from mirasol.refusals import told as told_refusals
 from mirasol.spelling import closest, hint
 from mirasol.sweeps import sources
-from mirasol.sweeps.plan import Axis, Sweep, Variant, told
+from mirasol.sweeps.places import once, other_ends, placed
+from mirasol.sweeps.plan import Sweep, Variant, told
 from mirasol.training.hooks import is_due
 from mirasol.trial import Trial
-from mirasol.wiring import Wiring
 
 ROOT = "mirasol.sweeps.plan.Sweep"
 Stated = tuple[Spec, Experiment]
@@ -84,7 +84,7 @@ def read(files: Sequence[str], bindings: Sequence[str] = ()) -> Sweep:
     trial = Trial(examined.wiring, examined.bound, examined.broken)
     findings = [*examined.findings, *trial.findings, *told_refusals(trial.refusals)]
     if findings:
-        raise ExperimentError([*findings, *_other_ends(examined.wiring, trial, files)])
+        raise ExperimentError([*findings, *other_ends(examined.wiring, trial, files)])
     found = [each for each in trial.built.values() if isinstance(each, Sweep)]
     assert len(found) == 1, "one root"
     return found[0]
@@ -107,9 +107,9 @@ def plan(sweep: Sweep, files: Sequence[str], *, read_first: Read = checked) -> l
         try:
             trials += _of_variant(sweep, variant, read_first)
         except ExperimentError as error:
-            findings += [_placed(each, sweep, variant, files) for each in error.findings]
+            findings += [placed(each, sweep, variant, files) for each in error.findings]
     if findings:
-        raise ExperimentError(_once(findings))
+        raise ExperimentError(once(findings))
     _require_apart(trials)
     return trials
 
@@ -141,33 +141,6 @@ def _of_variant(sweep: Sweep, variant: Variant, read_first: Read) -> Iterator[Pl
             sources=used,
             meaning=meaning,
         )
-
-
-def _other_ends(wiring: Wiring, trial: Trial, files: Sequence[str]) -> Iterator[Finding]:
-    """Yields the axis or label that may be meant by each of the baseline that there is not.
-
-    Which of the two is misspelt nobody knows: the baseline has a finding of its own.
-    """
-    axes = {each.name: each for each in trial.built.values() if isinstance(each, Axis)}
-    for part in wiring.objects():
-        given = wiring.expand(wiring.values(part).get("baseline"))
-        pairs = given.items() if part.reference.target is Sweep and isinstance(given, dict) else ()
-        for name, label in pairs:
-            if name in axes:
-                of_axis = f"label of axis {name!r}"
-                yield from _other_end(of_axis, label, axes[name].labels, files)
-            else:
-                yield from _other_end("axis", name, axes, files)
-
-
-def _other_end(
-    what: str, wanted: object, known: Collection[str], files: Sequence[str]
-) -> Iterator[Finding]:
-    if not isinstance(wanted, str) or wanted in known:
-        return
-    if near := closest(wanted, known):
-        said = f"or the {what} {near!r} is misspelt, and Sweep.baseline is right{hint(wanted)}"
-        yield Finding(_line(near, files), said)
 
 
 def _steps(sweep: Sweep, experiment: Experiment) -> int:
@@ -219,44 +192,6 @@ def _require_file(name: str) -> None:
         find(name)
     except ValueError as error:
         raise ExperimentError([Finding(name, str(error))]) from None
-
-
-def _placed(finding: Finding, sweep: Sweep, variant: Variant, files: Sequence[str]) -> Finding:
-    """Returns the finding with the line of the sweep that it comes from."""
-    flag = finding.place.removeprefix("--gin.").removeprefix("flag ")
-    texts = [text for axis in sweep.axes for text in axis.labels[variant[axis.name]]]
-    texts += [*sweep.bindings, *sweep.base]
-    mine = [text for text in texts if flag in (text, text.partition("=")[0].strip())]
-    place = _line(mine[0], files) if mine else ""
-    if not place and flag == "SEED":
-        place = _line("seeds", files, quoted=False)
-    metric = finding.message.partition("'")[2].partition("'")[0]
-    if not place and finding.message.startswith("metric "):
-        place = _line(metric, files)
-    if not place and finding.message.startswith("early_stop"):
-        place = _line("early_stop", files, quoted=False)
-    # What stands in a file of the variant has its place already.
-    where = place or finding.place or f"{files[-1]}"
-    return Finding(where, f"{told(variant)}: {finding.message}")
-
-
-def _line(text: str, files: Sequence[str], *, quoted: bool = True) -> str:
-    """Returns the last line of the sweep's files that holds a text, as a place; "" for none."""
-    wanted = (f"'{text}'", f'"{text}"') if quoted else (text,)
-    for file in reversed(files):
-        lines = find(file).read_text(encoding="utf-8").splitlines()
-        for number, line in reversed(list(enumerate(lines, 1))):
-            if any(each in line.partition("#")[0] for each in wanted):
-                return f"{find(file)} line {number}"
-    return ""
-
-
-def _once(findings: Sequence[Finding]) -> list[Finding]:
-    """Returns the findings without those that differ in their variant alone."""
-    found = {
-        (each.place, each.message.partition(": ")[2]): each for each in reversed(list(findings))
-    }
-    return list(reversed(found.values()))
 
 
 def _titled(trial: Planned) -> str:

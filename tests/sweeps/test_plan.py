@@ -55,6 +55,7 @@ def test_a_draw_is_part_of_the_grid_and_the_same_for_the_same_seed():
     [
         ({"axes": [COMBINER, COMBINER]}, "Sweep.axes: 'combiner' is there twice"),
         ({"seeds": [0, 0]}, "Sweep.seeds: 0 is there twice"),
+        ({"metrics": ["t/m", "t/m"]}, "Sweep.metrics: 't/m' is there twice"),
         ({"seeds": []}, "Sweep.seeds is empty"),
         ({"metrics": ["accuracy"]}, "must be 'task/metric'"),
         ({"baseline": {"combner": "ttm"}}, "no axis 'combner'.*did you mean 'combiner'"),

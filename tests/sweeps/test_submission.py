@@ -102,7 +102,8 @@ def test_what_another_sweep_has_done_is_taken_from_it(submitted, tmp_path_factor
     found = submission.chosen(folder, trials, [other])
     assert [each.record and each.record.taken_from for each in found] == ["two", None]
     said = list(dry_run.lines(sweep, found))
-    assert "seed 0  done by two, 50 s so far  " in said[3] and "seed 0  new  " in said[4]
+    assert "seed 0  done by two, 0:00:50 so far  " in said[3]
+    assert "seed 0  not begun  " in said[4]
     assert not any(folder.iterdir())
     # As after a copy that was cut off.
     (trial_folder(folder, trials[0].id) / "workdir").mkdir(parents=True)
@@ -126,10 +127,12 @@ def test_a_dry_run_tells_what_is_left_and_about_how_long_it_takes(submitted):
     shutil.rmtree(trial_folder(folder, trials[1].id))
     said = list(dry_run.lines(sweep, submission.chosen(folder, trials)))
     assert said[0].startswith("2 trials (grid) of ")
-    assert "seed 0  done, 50 s so far  " in said[3]
-    assert "seed 0  new  " in said[4] and "by the operations of trials that are done" in said[4]
-    assert said[5].startswith("1 ended, 1 left (about 5")
-    assert said[5].endswith(" s of training); 0 stale")
+    assert "seed 0  done, 0:00:50 so far  " in said[3]
+    assert (
+        "seed 0  not begun  " in said[4] and "by the operations of trials that are done" in said[4]
+    )
+    assert said[5].startswith("1 ended, 1 to train, about 0:00:5")
+    assert said[5].endswith(" one after another; 0 stale")
 
 
 def test_labels_are_those_of_the_newest_plan(submitted):
@@ -152,7 +155,7 @@ def test_a_source_that_both_use_makes_both_stale(submitted, edit):
     assert [each.id for each in found] == [trial.id for trial in trials]
     said = "\n".join(dry_run.lines(sweep, found))
     assert said.count("stale: mirasol/training/step.py changed since it began") == 2
-    assert said.endswith("\n2 ended, 0 left; 2 stale")
+    assert said.endswith("\n2 ended, 0 to train; 2 stale")
     with pytest.raises(ValueError, match=r"2 trials .* ran with other code .*step\.py changed"):
         submission.settled(found, "ask")
 
