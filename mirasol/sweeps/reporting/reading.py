@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -151,6 +153,8 @@ def _facts(sweep: records.SweepRecord, begun: Sequence[records.TrialRecord]) -> 
         "Command": sweep.command,
         "Commit": ", ".join(sorted({trial.commit or "none" for trial in begun})),
         "Machine": "; ".join(sorted({_machine(trial) for trial in begun})),
+        "Wall time": _wall_time([trial for trial in begun if not trial.taken_from]),
+        "Of other sweeps": _taken(begun),
         "Older code": f"{stale} trials, as of the last submit" if stale else "",
         "Several codes": _codes(begun),
     }
@@ -159,6 +163,26 @@ def _facts(sweep: records.SweepRecord, begun: Sequence[records.TrialRecord]) -> 
 
 def _machine(trial: records.TrialRecord) -> str:
     return ": ".join(filter(None, [trial.host, trial.device]))
+
+
+def _wall_time(begun: Sequence[records.TrialRecord]) -> str:
+    """Returns when trials were at work, with whatever lay between; "" while one still is."""
+    read = datetime.datetime.fromisoformat
+    times = [
+        (read(each.started), read(each.ended)) for each in begun if each.started and each.ended
+    ]
+    if not times or len(times) < len(begun):
+        return ""
+    first, last = min(start for start, _ in times), max(end for _, end in times)
+    whole = datetime.timedelta(seconds=round((last - first).total_seconds()))
+    added = datetime.timedelta(seconds=round(sum(each.seconds for each in begun)))
+    return f"{whole} (h:mm:ss) from {first:%Y-%m-%d %H:%M %Z}; of all {len(begun)} trials {added}"
+
+
+def _taken(begun: Sequence[records.TrialRecord]) -> str:
+    """Returns how many trials other sweeps trained, and which."""
+    whose = Counter(trial.taken_from for trial in begun if trial.taken_from)
+    return ", ".join(f"{count} trials of {name}" for name, count in sorted(whose.items()))
 
 
 def _codes(begun: Sequence[records.TrialRecord]) -> str:

@@ -146,6 +146,37 @@ def test_what_is_known_of_trials_that_never_began_and_of_stale_ones(synthetic):
     assert stale in shown.reading
 
 
+def test_wall_time_is_of_the_trials_that_this_sweep_trained(tmp_path):
+    day = "2026-11-23T"
+    at_work = {
+        f"transformer-{seed}": {
+            "started": f"{day}10:0{seed}:00+00:00",
+            "ended": f"{day}10:3{seed}:30+00:00",
+            "seconds": 1800.0,
+        }
+        for seed in made_up.SEEDS
+    }
+    others = [name for name in made_up.VARIANTS if name != "transformer"]
+    taken = {
+        made_up.record(name, seed).id: {
+            "started": f"{day}01:00:00+00:00",
+            "ended": f"{day}01:30:00+00:00",
+            "taken_from": "audio",
+        }
+        for name in others
+        for seed in made_up.SEEDS
+    }
+    folder = made_up.write_synthetic(tmp_path / "combiner", ROWS, {**at_work, **taken})
+    facts = found_in(folder)[0].facts
+    assert (
+        facts["Wall time"] == "0:32:30 (h:mm:ss) from 2026-11-23 10:00 UTC; of all 3 trials 1:30:00"
+    )
+    assert facts["Of other sweeps"] == "9 trials of audio"
+    running = {**at_work, "transformer-1": {"started": f"{day}10:00:00+00:00", "state": "running"}}
+    folder = made_up.write_synthetic(tmp_path / "again", ROWS, {**running, **taken})
+    assert "Wall time" not in found_in(folder)[0].facts
+
+
 def test_answers_of_another_evaluation_are_not_paired(synthetic):
     path = (
         trial_workdir(synthetic, "without-sound-1")
