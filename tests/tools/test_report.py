@@ -27,6 +27,25 @@ def test_a_sweep_gets_a_report_of_its_own(sweep, capsys):
     assert f"python tools/report.py {sweep} --clips=0" in page
 
 
+@pytest.mark.parametrize("words", [["--keep={}"], ["--keep", "{}"]])
+def test_what_is_kept_has_its_report_and_the_command_for_it(sweep, tmp_path, words):
+    kept = tmp_path / "kept"
+    assert main([str(sweep), *(word.format(kept) for word in words), "--clips=0"]) == 0
+    page = (kept / "report" / "report.html").read_text(encoding="utf-8")
+    assert f"python tools/report.py {kept} --clips=0" in page
+    assert str(sweep) not in page.replace(str(kept), "")
+    assert not (sweep / "report").exists()
+    table = (kept / "report" / "table.md").read_text(encoding="utf-8")
+    assert main([str(kept), "--clips=0"]) == 0
+    assert (kept / "report" / "table.md").read_text(encoding="utf-8") == table
+
+
+def test_single_runs_are_not_kept(sweep, capsys):
+    run = f"--run=a={sweep}/trials/transformer-0/workdir"
+    assert main([run, f"--keep={sweep.parent / 'kept'}"]) == 2
+    assert "--keep wants the folder of a sweep" in capsys.readouterr().err
+
+
 def test_runs_by_name(sweep, tmp_path, capsys):
     trials = ("transformer-0", "transformer-1")
     runs = [f"--run=a={sweep}/trials/{trial}/workdir" for trial in trials]

@@ -24,6 +24,8 @@ from mirasol.sweeps import records
 from mirasol.sweeps.reporting import workdir_files
 from mirasol.training.writers import METRICS
 
+# What may lie in a folder of kept results; the last is for people.
+_OURS = (records.SWEEP, "trials", "report", "README.md")
 # Of a start: what sets the run apart. The others name files and machines, or say it again.
 _KEPT = (
     "started",
@@ -44,14 +46,13 @@ def keep(sweep: Path, folder: Path) -> None:
 
     Args:
       sweep: folder of a sweep, at work or at its end.
-      folder: where it goes; trials that lie there and are not of the plan are taken away.
+      folder: where it goes: new, or with results that were kept before, which are replaced.
 
     Raises:
-      ValueError: the first holds no sweep, or both are the same folder.
+      ValueError: the first holds no sweep, or the second something else than kept results.
     """
-    if sweep.resolve() == folder.resolve():
-        raise ValueError(f"--keep={folder} is the sweep's own folder; name another")
     found = records.read_sweep(sweep)
+    _require_free(folder)
     shutil.rmtree(folder / "trials", ignore_errors=True)
     records.write_sweep(folder, found)
     for trial in records.read_trials(sweep):
@@ -59,6 +60,18 @@ def keep(sweep: Path, folder: Path) -> None:
             inside = records.trial_folder(folder, trial.id)
             records.write_trial(inside, _without_machine(trial))
             _keep_workdir(records.trial_folder(sweep, trial.id) / "workdir", inside / "workdir")
+
+
+def _require_free(folder: Path) -> None:
+    """Raises ValueError where something lies that is not replaced: a sweep at work, say."""
+    found = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    others = [name for name in found if name not in _OURS]
+    if others or (found and records.SWEEP not in found):
+        named = (others or found)[0]
+        raise ValueError(
+            f"{folder} holds {named!r} and so more than kept results, which would be replaced; "
+            "name a new folder, or one that --keep has made"
+        )
 
 
 def _without_machine(trial: records.TrialRecord) -> records.TrialRecord:

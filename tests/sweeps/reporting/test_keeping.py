@@ -71,7 +71,12 @@ def test_keeping_again_takes_away_what_is_no_longer_planned(synthetic, tmp_path)
     }
 
 
-def test_a_sweep_is_not_kept_in_its_own_place(synthetic):
-    with pytest.raises(ValueError, match="is the sweep's own folder; name another"):
-        keep(synthetic, synthetic)
+def test_nothing_but_kept_results_is_replaced(synthetic, tmp_path):
+    (synthetic / "code").mkdir()  # As sweeps have.
+    foreign = tmp_path / "foreign"
+    (foreign / "trials").mkdir(parents=True)
+    for folder, named in ((synthetic, "code"), (foreign, "trials")):
+        with pytest.raises(ValueError, match=f"holds '{named}' and so more than kept results"):
+            keep(synthetic, folder)
     assert len(records.all_trials(synthetic)) == 12
+    assert (foreign / "trials").is_dir()
