@@ -26,16 +26,20 @@ from mirasol.sweeps.reporting.writing import PAGE, Extent, write
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Makes the report that the arguments ask for; returns the exit code."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
     options = _parser().parse_args(arguments)
     try:
-        if options.keep:
-            arguments = _keep(options, arguments)
         study, folder = _study(options)
+        if options.keep:
+            if not options.sweep:
+                raise ValueError(
+                    "--keep wants the folder of a sweep; single runs have none to copy"
+                )
+            keep(options.sweep, options.keep)
+            options.sweep = options.keep
+            study, folder = _study(options)
         folder = options.output or folder
         extent = Extent(options.clips, options.questions)
-        command = shlex.join(["python", "tools/report.py", *arguments])
-        print(write(study, folder, command=command, extent=extent))
+        print(write(study, folder, command=_command(options), extent=extent))
     except (ValueError, OSError) as error:
         print(f"report: {error}", file=sys.stderr)
         return 2
@@ -43,14 +47,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _keep(options: argparse.Namespace, arguments: Sequence[str]) -> list[str]:
-    """Has the report be of the copy; returns the arguments that make it from the copy alone."""
-    if not options.sweep:
-        raise ValueError("--keep wants the folder of a sweep; single runs have none to copy")
-    keep(options.sweep, options.keep)
-    whose = (str(options.sweep), str(options.keep), "--keep", f"--keep={options.keep}")
-    options.sweep = options.keep
-    return [str(options.keep), *(each for each in arguments if each not in whose)]
+def _command(options: argparse.Namespace) -> str:
+    """Returns the line that makes this report: of what was kept, if it was."""
+    words = [str(options.sweep)] if options.sweep else [f"--run={run}" for run in options.run]
+    words += [f"--metric={metric}" for metric in options.metric]
+    for name in ("baseline", "output", "clips", "questions"):
+        value = getattr(options, name)
+        if value != _parser().get_default(name):
+            words.append(f"--{name}={value}")
+    return shlex.join(["python", "tools/report.py", *words])
 
 
 def _study(options: argparse.Namespace) -> tuple[Study, Path]:

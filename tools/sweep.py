@@ -57,7 +57,7 @@ class _Command:
         self.sweep = planning.read(given.gin_file, given.gin)
         self.folder: Path = given.folder
         trials = planning.plan(self.sweep, given.gin_file)
-        self.found = submission.chosen(self.folder, trials, given.reuse)
+        self.found = submission.chosen(self.folder, trials, given.reuse, self.sweep.metrics)
 
     def run(self) -> int:
         """Prints, writes or runs."""
@@ -110,7 +110,7 @@ class _Command:
         record = submission.submit(folder, sweep, folder.name, found, self.arguments)
         slots = _slots(given.devices, given.jobs)
         attempts = [submission.attempt(folder, each.id, sweep, given.runtime) for each in found]
-        code = folder / "code" / record.code
+        code = folder / records.FROZEN / record.code
         if given.executor == "slurm":
             left = [
                 attempt
@@ -238,6 +238,13 @@ def _require_sound(given: argparse.Namespace) -> None:
             raise ValueError(
                 "--jobs beside --devices: one trial runs on each device; leave one out"
             )
+    elsewhere = {"--print_commands": given.print_commands, "--slurm_script": given.slurm_script}
+    elsewhere["--xpk_manifest"] = given.xpk_manifest
+    if given.reuse and any(elsewhere.values()):
+        named = next(name for name, value in elsewhere.items() if value)
+        raise ValueError(
+            f"--reuse beside {named}, which copies nothing: let the command train or queue the rest"
+        )
     for text in given.slurm:
         if not all(text.partition("=")[::2]):
             raise ValueError(f"--slurm={text}; it must be NAME=VALUE, such as partition=gpu")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterator, Sequence
 
 from mirasol.sweeps.cost import operations, seconds
+from mirasol.sweeps.durations import duration
 from mirasol.sweeps.plan import Sweep, told
 from mirasol.sweeps.submission import Chosen
 
@@ -55,20 +55,19 @@ def _cost(each: Chosen, count: int, known: tuple[float, str] | None) -> str:
     record = each.record
     state = record.state if record else "not begun"
     whence = f" by {record.taken_from}" if record and record.taken_from else ""
-    took = f", {_clock(record.seconds)} so far" if record and record.seconds else ""
-    about = f", about {_clock(known[0])} {known[1]}" if known else ""
+    took = (
+        f", {duration(record.seconds)}{'' if _ended(each) else ' so far'}"
+        if record and record.seconds
+        else ""
+    )
+    about = f", about {duration(known[0])} {known[1]}" if known else ""
     return f"{state}{whence}{took}  {count:.3g} operations{about}"
 
 
 def _sum(found: Sequence[Chosen], total_s: float, unknown: int) -> str:
     ended = sum(map(_ended, found))
     left = len(found) - ended
-    about = f", about {_clock(total_s)} one after another" if total_s else ""
+    about = f", about {duration(total_s)} one after another" if total_s else ""
     rest = "; how long they take is known when one is done" if unknown else ""
     stale = sum(bool(each.stale_files) for each in found)
     return f"{ended} ended, {left} to train{about}{rest}; {stale} stale"
-
-
-def _clock(seconds_taken: float) -> str:
-    """Returns seconds as h:mm:ss."""
-    return str(datetime.timedelta(seconds=round(seconds_taken)))

@@ -9,6 +9,7 @@ planned -> same id there?       yes: it stays as it is, with the code that it be
 from __future__ import annotations
 
 import dataclasses
+import math
 import shlex
 import shutil
 import sys
@@ -22,6 +23,7 @@ from mirasol.sweeps.attempt import Attempt
 from mirasol.sweeps.plan import Sweep, told
 from mirasol.sweeps.planning import Planned
 from mirasol.sweeps.records import (
+    FROZEN,
     TRIAL,
     PlannedTrial,
     SweepRecord,
@@ -33,10 +35,10 @@ from mirasol.sweeps.records import (
     write_sweep,
     write_trial,
 )
+from mirasol.sweeps.scores import metrics_at
 from mirasol.sweeps.watch import Rules
 
 CONFIG = "trial.gin"
-_RECORD_AND_LOCK = shutil.ignore_patterns(TRIAL, locks.LOCK)
 Stale = Literal["ask", "keep", "retrain"]
 
 
@@ -62,21 +64,27 @@ class Chosen:
         return self.record.id if self.record else self.planned.id
 
 
-def chosen(folder: Path, trials: Sequence[Planned], others: Sequence[Path] = ()) -> list[Chosen]:
+def chosen(
+    folder: Path,
+    trials: Sequence[Planned],
+    others: Sequence[Path] = (),
+    metrics: Sequence[str] = (),
+) -> list[Chosen]:
     """Returns what the folder has of each planned trial, stale ones too.
 
     Args:
       folder: of the sweep; it need not be there.
       trials: that are planned.
-      others: folders of sweeps from which trials are taken that are done there: the same
-        configuration under the same code.
+      others: folders of sweeps from which trials are taken that are done there and not begun here:
+        the same configuration under the same code.
+      metrics: "task/metric" each that a trial must have, finite, to be taken.
 
     Raises:
-      ValueError: one of the others holds no sweep.
+      ValueError: one of the others holds no sweep, or results that were kept of one.
     """
     records = all_trials(folder)
     by_id = {record.id: record for record in records}
-    done = {trial.id: trial for other in others for trial in _done(other)}
+    done = {trial.id: trial for other in others for trial in _done(other, metrics)}
     return [_chosen(trial, by_id, records, done) for trial in trials]
 
 
@@ -106,8 +114,12 @@ def submit(
     found: Sequence[Chosen],
     arguments: Sequence[str],
 ) -> SweepRecord:
-    """Freezes the code and writes the sweep, and each trial that is not there yet."""
-    here = sources.freeze(folder / "code", [each.planned.spec for each in found])
+    """Freezes the code, writes the sweep and its new trials, copies those done elsewhere.
+
+    Raises:
+      ValueError: the code was edited meanwhile, or another call copies a trial.
+    """
+    here = sources.freeze(folder / FROZEN, [each.planned.spec for each in found])
     commit = code.commit(code.package())["commit"]
     for each in found:
         _write(folder, each, here, commit)
@@ -139,7 +151,7 @@ def attempt(folder: Path, trial: str, sweep: Sweep, runtime: str) -> Attempt:
     Devices and threads are given by whoever starts it: those of here may not be those of there.
     """
     inside = trial_folder(folder, trial).absolute()
-    frozen = (folder / "code" / read_trial(inside).code).absolute()
+    frozen = (folder / FROZEN / read_trial(inside).code).absolute()
     return Attempt(
         folder=inside,
         command=(
@@ -174,17 +186,22 @@ class _Done:
         return self.record.id
 
 
-def _done(other: Path) -> list[_Done]:
-    """Returns what is done in the folder of another sweep; that it is one is checked."""
+def _done(other: Path, metrics: Sequence[str]) -> list[_Done]:
+    """Returns what is done in the folder of another sweep, and has the metrics."""
     name = read_sweep(other).name
-    return [
-        _Done(
-            dataclasses.replace(record, taken_from=record.taken_from or name),
-            trial_folder(other, record.id),
+    if not (other / FROZEN).is_dir():
+        raise ValueError(
+            f"--reuse={other} holds results that were kept of a sweep, without checkpoints; name "
+            "the folder in which it was trained"
         )
-        for record in all_trials(other)
-        if record.state == "done"
-    ]
+    found = []
+    for record in all_trials(other):
+        inside = trial_folder(other, record.id)
+        scored = metrics_at(inside / "workdir", record.steps)
+        if record.state == "done" and all(math.isfinite(scored.get(m, math.nan)) for m in metrics):
+            whose = dataclasses.replace(record, taken_from=record.taken_from or name)
+            found.append(_Done(whose, inside))
+    return found
 
 
 def _chosen(
@@ -193,10 +210,12 @@ def _chosen(
     records: Sequence[TrialRecord],
     done: Mapping[str, _Done],
 ) -> Chosen:
-    if trial.id in by_id:
-        return Chosen(trial, by_id[trial.id])
-    if trial.id in done:
-        return Chosen(trial, done[trial.id].record, elsewhere=done[trial.id].folder)
+    here = by_id.get(trial.id)
+    if trial.id in done and not (here and here.attempts):
+        taken = dataclasses.replace(done[trial.id].record, labels=dict(trial.variant))
+        return Chosen(trial, taken, elsewhere=done[trial.id].folder)
+    if here:
+        return Chosen(trial, here)
     older = [each for each in records if each.meaning == trial.meaning and each.attempts]
     if not older:
         return Chosen(trial, None)
@@ -208,20 +227,26 @@ def _chosen(
 def _write(folder: Path, each: Chosen, here: str, commit: str | None) -> None:
     inside, planned = trial_folder(folder, each.id), each.planned
     with locks.held(inside) as lock:
+        begun = (inside / TRIAL).is_file()
         if lock is None:
+            if not begun:
+                raise ValueError(
+                    f"{inside} is being copied by another call of this sweep; give the command "
+                    "again when it has ended"
+                )
             return  # Somebody trains it now.
-        if (inside / TRIAL).is_file():
+        if each.elsewhere and each.record:
+            _copy(each.elsewhere, inside)
+            # Last, so that a copy that was cut off is made again.
+            write_trial(inside, each.record)
+            return
+        if begun:
             record = read_trial(inside)
             now = dataclasses.replace(
                 record, labels=dict(planned.variant), stale_files=list(each.stale_files)
             )
             if now != record:
                 write_trial(inside, now)
-            return
-        if each.elsewhere and each.record:
-            shutil.copytree(each.elsewhere, inside, ignore=_RECORD_AND_LOCK, dirs_exist_ok=True)
-            # Last, so that a copy that was cut off is made again.
-            write_trial(inside, dataclasses.replace(each.record, labels=dict(planned.variant)))
             return
         header = f"# {told(planned.variant)}, seed {planned.seed}: the whole of it.\n\n"
         (inside / CONFIG).write_text(header + planned.spec.declared, encoding="utf-8")
@@ -236,3 +261,12 @@ def _write(folder: Path, each: Chosen, here: str, commit: str | None) -> None:
             meaning=planned.meaning,
         )
         write_trial(inside, record)
+
+
+def _copy(trial: Path, folder: Path) -> None:
+    """Copies a trial's folder but for its record and its lock."""
+
+    def left_out(inside: str, names: list[str]) -> set[str]:
+        return {TRIAL, locks.LOCK} & set(names) if Path(inside) == trial else set()
+
+    shutil.copytree(trial, folder, ignore=left_out, dirs_exist_ok=True)

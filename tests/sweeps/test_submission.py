@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 
 import pytest
@@ -94,7 +95,9 @@ def test_what_another_sweep_has_done_is_taken_from_it(submitted, tmp_path_factor
     folder = tmp_path_factory.mktemp("sweep")
     metrics = trial_folder(other, trials[0].id) / "workdir" / "metrics.jsonl"
     metrics.parent.mkdir()
-    metrics.write_text("{}")
+    (task, _, name) = sweep.metrics[0].partition("/")
+    line = json.dumps({"step": trials[0].steps, "split": "validation", "task": task, name: 0.5})
+    metrics.write_text(f"{line}\n")
     done = trial_folder(other, trials[0].id)
     write_trial(done, dataclasses.replace(read_trial(done), seconds=50.0))
     unfinished = trial_folder(other, trials[1].id)
@@ -102,20 +105,24 @@ def test_what_another_sweep_has_done_is_taken_from_it(submitted, tmp_path_factor
     found = submission.chosen(folder, trials, [other])
     assert [each.record and each.record.taken_from for each in found] == ["two", None]
     said = list(dry_run.lines(sweep, found))
-    assert "seed 0  done by two, 0:00:50 so far  " in said[3]
+    assert "seed 0  done by two, 50 s  " in said[3]
     assert "seed 0  not begun  " in said[4]
     assert not any(folder.iterdir())
-    # As after a copy that was cut off.
-    (trial_folder(folder, trials[0].id) / "workdir").mkdir(parents=True)
+    submission.submit(folder, sweep, "three", submission.chosen(folder, trials), [])
+    assert read_trials(folder)[0].state == "pending"
+    # Pending or not, nothing of it was begun here; and as after a copy that was cut off.
+    found = submission.chosen(folder, trials, [other], sweep.metrics)
+    (trial_folder(folder, trials[0].id) / "workdir").mkdir()
     for _ in range(2):  # The second time it is this sweep's own.
         submission.submit(folder, sweep, "three", found, [])
         taken, other_one = read_trials(folder)
         assert (taken.state, taken.attempts, taken.taken_from) == ("done", 1, "two")
         assert (other_one.state, other_one.attempts, other_one.taken_from) == ("pending", 0, None)
         copy = trial_folder(folder, trials[0].id)
-        assert (copy / "workdir" / "metrics.jsonl").read_text() == "{}"
+        assert (copy / "workdir" / "metrics.jsonl").read_text() == f"{line}\n"
         assert (copy / submission.CONFIG).read_text().startswith("# combiner=transformer, seed 0")
         found = submission.chosen(folder, trials, [other])
+    assert not submission.chosen(tmp_path_factory.mktemp("b"), trials, [other], ["t/m"])[0].record
     with pytest.raises(ValueError, match="nowhere holds no sweep"):
         submission.chosen(folder, trials, [tmp_path_factory.getbasetemp() / "nowhere"])
 
@@ -127,11 +134,11 @@ def test_a_dry_run_tells_what_is_left_and_about_how_long_it_takes(submitted):
     shutil.rmtree(trial_folder(folder, trials[1].id))
     said = list(dry_run.lines(sweep, submission.chosen(folder, trials)))
     assert said[0].startswith("2 trials (grid) of ")
-    assert "seed 0  done, 0:00:50 so far  " in said[3]
+    assert "seed 0  done, 50 s  " in said[3]
     assert (
         "seed 0  not begun  " in said[4] and "by the operations of trials that are done" in said[4]
     )
-    assert said[5].startswith("1 ended, 1 to train, about 0:00:5")
+    assert said[5].startswith("1 ended, 1 to train, about 5")
     assert said[5].endswith(" one after another; 0 stale")
 
 

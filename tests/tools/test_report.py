@@ -27,7 +27,7 @@ def test_a_sweep_gets_a_report_of_its_own(sweep, capsys):
     assert f"python tools/report.py {sweep} --clips=0" in page
 
 
-@pytest.mark.parametrize("words", [["--keep={}"], ["--keep", "{}"]])
+@pytest.mark.parametrize("words", [["--keep={}"], ["--keep", "{}/"]])
 def test_what_is_kept_has_its_report_and_the_command_for_it(sweep, tmp_path, words):
     kept = tmp_path / "kept"
     assert main([str(sweep), *(word.format(kept) for word in words), "--clips=0"]) == 0

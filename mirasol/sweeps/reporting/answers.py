@@ -31,7 +31,8 @@ class Answer:
     """One question about one clip, and what a run answered.
 
     Attributes:
-      media: path of the media file.
+      media: path of the media file; kept results name it from the data folder, and it is looked for
+        in that of whoever reads.
       start_s, end_s: of the clip in it; None: of the file.
       id: of the question, the annotation's own.
       type: of question.
@@ -146,8 +147,9 @@ def _read(path: Path, changed_ns: int) -> tuple[Answer, ...]:
 
 def _answer(row: Mapping[str, Any]) -> Answer:
     return Answer(
-        # Kept results name media from the data folder.
-        media=str(data_root() / row["media"]),
+        media=row["media"]
+        if PurePath(row["media"]).is_absolute()
+        else str(data_root() / row["media"]),
         start_s=row["start_s"],
         end_s=row["end_s"],
         id=row["id"],

@@ -1,11 +1,12 @@
 """A sweep's results without what trained them: small enough for a repository, enough for a report.
 
     sweep.json              as it is
-    trials/<id>/trial.json  what became of the trial; nothing of processes and machines
+    trials/<id>/trial.json  what became of the trial; nothing of processes and host
     trials/<id>/workdir/    config.gin, metrics.jsonl, the last start of provenance.json and
                             eval/*-predictions.jsonl.gz, with media named from the data folder
 
-No checkpoints, logs and frozen code. `report` reads such a folder as it reads a sweep's own.
+No checkpoints, logs and frozen code; of paths only those that the sweep's command and the gin files
+name. A report reads such a folder as it reads a sweep's own.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,34 +34,45 @@ _KEPT = (
     "operative",
     "seed",
     "runtime",
-    "code",
     "packages",
     "data",
     "python",
-    "system",
     "cores",
 )
+_KEPT_OF_CODE = ("commit", "changed")
 
 
 def keep(sweep: Path, folder: Path) -> None:
-    """Copies what reports are made of: some 80 kB a trial of AV-Shapes.
+    """Copies what reports are made of: some 100 kB a trial of AV-Shapes.
 
     Args:
-      sweep: folder of a sweep, at work or at its end.
-      folder: where it goes: new, or with results that were kept before, which are replaced.
+      sweep: folder in which a sweep is or was trained.
+      folder: where it goes: new, or with results that were kept before, which are replaced once the
+        new ones are whole.
 
     Raises:
-      ValueError: the first holds no sweep, or the second something else than kept results.
+      ValueError: the first holds no sweep, or kept results; the second something but those.
+      OSError: it cannot be written.
     """
-    found = records.read_sweep(sweep)
+    found, trials = records.read_sweep(sweep), records.read_trials(sweep)
+    if not (sweep / records.FROZEN).is_dir():
+        raise ValueError(f"{sweep} holds results that were kept already; copy the folder as it is")
     _require_free(folder)
-    shutil.rmtree(folder / "trials", ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = folder / f".trials.{os.getpid()}"
+    try:
+        for trial in trials:
+            if isinstance(trial, records.TrialRecord):
+                inside = draft / trial.id
+                records.write_trial(inside, _without_machine(trial))
+                _keep_workdir(records.trial_folder(sweep, trial.id) / "workdir", inside / "workdir")
+        draft.mkdir(exist_ok=True)
+        if (folder / "trials").exists():
+            shutil.rmtree(folder / "trials")
+        draft.rename(folder / "trials")
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
     records.write_sweep(folder, found)
-    for trial in records.read_trials(sweep):
-        if isinstance(trial, records.TrialRecord):
-            inside = records.trial_folder(folder, trial.id)
-            records.write_trial(inside, _without_machine(trial))
-            _keep_workdir(records.trial_folder(sweep, trial.id) / "workdir", inside / "workdir")
 
 
 def _require_free(folder: Path) -> None:
@@ -76,7 +89,15 @@ def _require_free(folder: Path) -> None:
 
 def _without_machine(trial: records.TrialRecord) -> records.TrialRecord:
     return dataclasses.replace(
-        trial, sources={}, host=None, command="", pid=None, process=None, scheduler=None
+        trial,
+        sources={},
+        # The lines above the last are of the code that failed, and name its files.
+        error="".join(trial.error.strip().splitlines()[-1:]),
+        host=None,
+        command="",
+        pid=None,
+        process=None,
+        scheduler=None,
     )
 
 
@@ -88,11 +109,13 @@ def _keep_workdir(workdir: Path, folder: Path) -> None:
     for name in (workdirs.CONFIG, METRICS):
         if (workdir / name).is_file():
             shutil.copyfile(workdir / name, folder / name)
-    kept = {"starts": [{name: start[name] for name in _KEPT if name in start}]}
-    (folder / workdirs.PROVENANCE).write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    code = {name: value for name, value in start.get("code", {}).items() if name in _KEPT_OF_CODE}
+    kept = {name: start[name] for name in _KEPT if name in start} | {"code": code}
+    text = json.dumps({"starts": [kept]}, indent=1)
+    (folder / workdirs.PROVENANCE).write_text(f"{text}\n", encoding="utf-8")
     data = _data_folder(start)
     for path in sorted((workdir / "eval").glob("*-predictions.jsonl")):
-        rows = [json.loads(row) for row in path.read_text(encoding="utf-8").splitlines()]
+        rows = workdir_files.lines(path)
         text = "".join(json.dumps(_named_from(data, row)) + "\n" for row in rows)
         packed = folder / "eval" / f"{path.name}.gz"
         packed.parent.mkdir(exist_ok=True)

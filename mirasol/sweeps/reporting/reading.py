@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mirasol.sweeps import records, scores
+from mirasol.sweeps.durations import duration
 from mirasol.sweeps.reporting import workdir_files
 from mirasol.sweeps.reporting.study import DONE, MISSING, Study, Trial, Variant, with_baseline
 
@@ -166,7 +167,10 @@ def _machine(trial: records.TrialRecord) -> str:
 
 
 def _wall_time(begun: Sequence[records.TrialRecord]) -> str:
-    """Returns when trials were at work, with whatever lay between; "" while one still is."""
+    """Returns the time from the first start to the last end of trials that were trained here.
+
+    It is "" while one is at work, or where none was trained.
+    """
     read = datetime.datetime.fromisoformat
     times = [
         (read(each.started), read(each.ended)) for each in begun if each.started and each.ended
@@ -174,9 +178,11 @@ def _wall_time(begun: Sequence[records.TrialRecord]) -> str:
     if not times or len(times) < len(begun):
         return ""
     first, last = min(start for start, _ in times), max(end for _, end in times)
-    whole = datetime.timedelta(seconds=round((last - first).total_seconds()))
-    added = datetime.timedelta(seconds=round(sum(each.seconds for each in begun)))
-    return f"{whole} (h:mm:ss) from {first:%Y-%m-%d %H:%M %Z}; of all {len(begun)} trials {added}"
+    whole, added = (last - first).total_seconds(), sum(each.seconds for each in begun)
+    return (
+        f"{duration(whole)} from the first start ({first:%Y-%m-%d %H:%M %Z}) to the last end, "
+        f"pauses included; {len(begun)} trials of {duration(added)} in sum"
+    )
 
 
 def _taken(begun: Sequence[records.TrialRecord]) -> str:

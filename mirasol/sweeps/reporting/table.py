@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from mirasol.description import text
+from mirasol.sweeps.durations import duration
 from mirasol.sweeps.reporting import workdir_files
 from mirasol.sweeps.reporting.outcomes import Outcome
 from mirasol.sweeps.reporting.statistics import CLIPS, CLIPS_AND_SEEDS, NOTHING, SEEDS, Difference
@@ -80,15 +81,6 @@ def table(study: Study, found: Sequence[Outcome]) -> Table:
 def fraction(value: float, *, signed: bool = False) -> str:
     """Returns a score with three digits, with a true minus."""
     return f"{value:{'+' if signed else ''}.3f}".replace("-", MINUS)
-
-
-def duration(seconds: float) -> str:
-    """Returns seconds as h, min and s, the largest two."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02d} min"
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
 def interval(found: Difference) -> str:

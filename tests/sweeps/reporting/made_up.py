@@ -126,6 +126,8 @@ def write_workdir(
         "host": HOST,
         "environment": {"MIRASOL_DATA": data},
         "directory": "/home/somebody",
+        "system": "Linux-of-somebody",
+        "code": {"commit": "0123abc", "changed": True, "patch": None, "untracked": ["somebody.py"]},
     }
     (workdir / "provenance.json").write_text(json.dumps({"starts": [start]}))
     if declared:
@@ -155,6 +157,7 @@ def write_sweep(folder: Path, trials: Sequence[records.TrialRecord], **changes) 
         "code": "c0de",
         "command": "python tools/sweep.py gin/ablations/combiner.gin",
     }
+    (folder / records.FROZEN).mkdir(parents=True, exist_ok=True)
     records.write_sweep(folder, records.SweepRecord(**values | changes))
     for trial in trials:
         if trial.attempts:

@@ -37,16 +37,26 @@ def test_clips_are_found_in_the_data_folder_of_whoever_reads(real, tmp_path, cos
     assert page.count("data:image/png") >= 2
 
 
-def test_nothing_of_machine_and_people_is_kept(synthetic, tmp_path):
-    keep(synthetic, tmp_path / "kept")
+def test_nothing_of_machine_and_people_is_kept(tmp_path):
+    error = 'File "/home/somebody/a.py", line 1\nRuntimeError: out of memory'
+    fates = {"transformer-0": {"state": "failed", "reason": "exit code 1", "error": error}}
+    sweep = made_up.write_synthetic(tmp_path / "combiner", made_up.synthetic_rows(), fates)
+    keep(sweep, tmp_path / "kept")
     files = [path for path in (tmp_path / "kept").rglob("*") if path.is_file()]
-    assert len(files) == 1 + 12 * 4
+    assert {path.name for path in files} == {
+        "sweep.json",
+        "trial.json",
+        "metrics.jsonl",
+        "provenance.json",
+        f"{made_up.TASK}-{made_up.SPLIT}-predictions.jsonl.gz",
+    }
     for path in files:
         content = path.read_bytes()
         text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
-        assert made_up.HOST not in text, path
-        assert "somebody" not in text, path
-        assert "/data/" not in text, path
+        for word in (made_up.HOST, "somebody", "/data/"):
+            assert word not in text, path
+    failed = records.read_trial(records.trial_folder(tmp_path / "kept", "transformer-0"))
+    assert failed.error == "RuntimeError: out of memory"
 
 
 def test_trials_that_failed_or_never_began_stay_so(tmp_path):
@@ -72,7 +82,6 @@ def test_keeping_again_takes_away_what_is_no_longer_planned(synthetic, tmp_path)
 
 
 def test_nothing_but_kept_results_is_replaced(synthetic, tmp_path):
-    (synthetic / "code").mkdir()  # As sweeps have.
     foreign = tmp_path / "foreign"
     (foreign / "trials").mkdir(parents=True)
     for folder, named in ((synthetic, "code"), (foreign, "trials")):
@@ -80,3 +89,23 @@ def test_nothing_but_kept_results_is_replaced(synthetic, tmp_path):
             keep(synthetic, folder)
     assert len(records.all_trials(synthetic)) == 12
     assert (foreign / "trials").is_dir()
+
+
+def test_what_is_kept_is_not_kept_again(synthetic, tmp_path):
+    kept = tmp_path / "kept"
+    keep(synthetic, kept)
+    for folder in (kept, tmp_path / "other"):
+        with pytest.raises(ValueError, match="kept already; copy the folder as it is"):
+            keep(kept, folder)
+    assert len(records.all_trials(kept)) == 12
+
+
+def test_a_copy_that_fails_leaves_the_one_before(synthetic, tmp_path):
+    kept = tmp_path / "kept"
+    keep(synthetic, kept)
+    trial = records.trial_folder(synthetic, "without-sound-2")
+    (trial / "workdir/eval" / f"{made_up.TASK}-{made_up.SPLIT}-predictions.jsonl").write_text("{\n")
+    with pytest.raises(ValueError, match="Expecting"):
+        keep(synthetic, kept)
+    assert {path.name for path in kept.iterdir()} == {"sweep.json", "trials"}
+    assert len(of_sweep(kept).not_done) == 0

@@ -168,8 +168,9 @@ def test_wall_time_is_of_the_trials_that_this_sweep_trained(tmp_path):
     }
     folder = made_up.write_synthetic(tmp_path / "combiner", ROWS, {**at_work, **taken})
     facts = found_in(folder)[0].facts
-    assert (
-        facts["Wall time"] == "0:32:30 (h:mm:ss) from 2026-11-23 10:00 UTC; of all 3 trials 1:30:00"
+    assert facts["Wall time"] == (
+        "32 min 30 s from the first start (2026-11-23 10:00 UTC) to the last end, pauses included; "
+        "3 trials of 1 h 30 min in sum"
     )
     assert facts["Of other sweeps"] == "9 trials of audio"
     running = {**at_work, "transformer-1": {"started": f"{day}10:00:00+00:00", "state": "running"}}
