@@ -111,7 +111,16 @@ def trained(case: Case, steps: int) -> dict[str, Any]:
 
 
 def sizes(tensors: dict[str, torch.Tensor]) -> dict[str, float]:
-    return {name: float(whole(each).double().norm()) for name, each in tensors.items()}
+    return {name: float(moved(name, whole(each)).double().norm()) for name, each in tensors.items()}
+
+
+def moved(name: str, tensor: torch.Tensor) -> torch.Tensor:
+    """Leaves out the biases of keys, which lie before those of values.
+
+    They move no attention, so their gradient is rounding alone, another on each CPU; an optimizer
+    that divides by a gradient's size makes steps of it all the same.
+    """
+    return tensor.chunk(2)[1] if ".key_value.bias" in name and tensor.ndim else tensor
 
 
 def all_of(names: list[str], steps: int) -> dict[str, dict[str, Any]]:

@@ -58,7 +58,6 @@ def test_adafactor_takes_pieces_of_unequal_size():
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("kind", ["parameters", "means", "answering", "state"])
 def test_what_is_kept_becomes_that_of_one_process(name, kind):
-    # The biases of keys have no gradient but rounding, of which AdamW makes steps all the same.
     got, want = of_two(name)[kind], alone(name)[kind]
     assert got == pytest.approx(want, rel=2e-3, abs=1e-5)
     assert kind != "answering" or got != of_two(name)["parameters"]
