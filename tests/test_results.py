@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import statistics
 from pathlib import Path
 
 import pytest
 
 from mirasol.sweeps import records
+from mirasol.sweeps.reporting import workdir_files
 from mirasol.sweeps.reporting.reading import of_sweep
 from mirasol.sweeps.reporting.writing import Extent, write
 
@@ -57,6 +59,22 @@ def test_the_page_shows_each_table_and_its_command(folder):
     lines = (folder / "report" / "table.md").read_text(encoding="utf-8").splitlines()
     assert "\n".join(line for line in lines if line.startswith("|")) in page
     assert f"python tools/report.py docs/results/{folder.name}\n" in page
+
+
+@pytest.mark.parametrize("folder", RESULTS, ids=lambda folder: folder.name)
+def test_the_page_shows_the_means_of_the_families(folder):
+    page = PAGE.read_text(encoding="utf-8")
+    study = of_sweep(folder)
+    for variant in study.variants:
+        means = [
+            statistics.fmean(
+                workdir_files.final_score(trial.workdir, f"{study.metrics[0]}/{family}").value
+                for trial in variant.trials
+            )
+            for family in ("sight", "hearing", "together", "order")
+        ]
+        told = " | ".join(f"{mean:.3f}".removeprefix("0") for mean in means)
+        assert f"| {variant.name} | {told} |\n" in page
 
 
 @pytest.mark.parametrize("folder", RESULTS, ids=lambda folder: folder.name)
