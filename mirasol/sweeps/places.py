@@ -27,7 +27,7 @@ def placed(finding: Finding, sweep: Sweep, variant: Variant, files: Sequence[str
     if not place and finding.message.startswith("early_stop"):
         place = _line("early_stop", files, quoted=False)
     # What stands in a file of the variant has its place already.
-    where = place or finding.place or f"{files[-1]}"
+    where = place or finding.place or files[-1]
     return Finding(where, f"{told(variant)}: {finding.message}")
 
 

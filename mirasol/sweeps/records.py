@@ -92,7 +92,7 @@ class TrialRecord:
       reason: why it failed, or was stopped.
       looked_at: the step at which an early-stop rule has judged it; None: none has.
       commit: of the code that it runs.
-      code: name of its folder under `code/`, where it was taken from in that sweep's folder.
+      code: name of its folder under `code/`; of one that was taken, in that other sweep's folder.
       started: of the first attempt, ISO 8601 with its zone.
       ended: of the last attempt.
       seconds: of all attempts together.

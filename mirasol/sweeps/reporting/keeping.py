@@ -28,6 +28,7 @@ from mirasol.training.writers import METRICS
 
 # What may lie in a folder of kept results; the last is for people.
 _OURS = (records.SWEEP, "trials", "report", "README.md")
+_DRAFT = ".trials."  # Then who writes it; one that was cut off may lie there.
 # Of a start: what sets the run apart. The others name files and machines, or say it again.
 _KEPT = (
     "started",
@@ -59,7 +60,7 @@ def keep(sweep: Path, folder: Path) -> None:
         raise ValueError(f"{sweep} holds results that were kept already; copy the folder as it is")
     _require_free(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    draft = folder / f".trials.{os.getpid()}"
+    draft = folder / f"{_DRAFT}{os.getpid()}"
     try:
         for trial in trials:
             if isinstance(trial, records.TrialRecord):
@@ -78,7 +79,7 @@ def keep(sweep: Path, folder: Path) -> None:
 def _require_free(folder: Path) -> None:
     """Raises ValueError where something lies that is not replaced: a sweep at work, say."""
     found = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    others = [name for name in found if name not in _OURS]
+    others = [name for name in found if name not in _OURS and not name.startswith(_DRAFT)]
     if others or (found and records.SWEEP not in found):
         named = (others or found)[0]
         raise ValueError(

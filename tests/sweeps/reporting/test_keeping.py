@@ -108,4 +108,7 @@ def test_a_copy_that_fails_leaves_the_one_before(synthetic, tmp_path):
     with pytest.raises(ValueError, match="Expecting"):
         keep(synthetic, kept)
     assert {path.name for path in kept.iterdir()} == {"sweep.json", "trials"}
+    (kept / ".trials.7").mkdir()  # As a copy leaves that was killed.
+    with pytest.raises(ValueError, match="Expecting"):
+        keep(synthetic, kept)
     assert len(of_sweep(kept).not_done) == 0
