@@ -13,7 +13,7 @@ import math
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -84,7 +84,7 @@ def chosen(
     """
     records = all_trials(folder)
     by_id = {record.id: record for record in records}
-    done = {trial.id: trial for other in others for trial in _done(other, metrics)}
+    done = {each[0].id: each for other in others for each in _done(other, metrics)}
     return [_chosen(trial, by_id, records, done) for trial in trials]
 
 
@@ -174,46 +174,33 @@ def attempt(folder: Path, trial: str, sweep: Sweep, runtime: str) -> Attempt:
     )
 
 
-@dataclasses.dataclass(frozen=True)
-class _Done:
-    """A trial that another sweep has done: its record and its folder."""
-
-    record: TrialRecord
-    folder: Path
-
-    @property
-    def id(self) -> str:
-        return self.record.id
-
-
-def _done(other: Path, metrics: Sequence[str]) -> list[_Done]:
-    """Returns what is done in the folder of another sweep, and has the metrics."""
+def _done(other: Path, metrics: Sequence[str]) -> Iterator[tuple[TrialRecord, Path]]:
+    """Yields what another sweep has done that has the metrics, each with its folder."""
     name = read_sweep(other).name
     if not (other / FROZEN).is_dir():
         raise ValueError(
             f"--reuse={other} holds results that were kept of a sweep, without checkpoints; name "
             "the folder in which it was trained"
         )
-    found = []
     for record in all_trials(other):
         inside = trial_folder(other, record.id)
         scored = metrics_at(inside / "workdir", record.steps)
         if record.state == "done" and all(math.isfinite(scored.get(m, math.nan)) for m in metrics):
-            whose = dataclasses.replace(record, taken_from=record.taken_from or name)
-            found.append(_Done(whose, inside))
-    return found
+            yield dataclasses.replace(record, taken_from=record.taken_from or name), inside
 
 
 def _chosen(
     trial: Planned,
     by_id: Mapping[str, TrialRecord],
     records: Sequence[TrialRecord],
-    done: Mapping[str, _Done],
+    done: Mapping[str, tuple[TrialRecord, Path]],
 ) -> Chosen:
     here = by_id.get(trial.id)
     if trial.id in done and not (here and here.attempts):
-        taken = dataclasses.replace(done[trial.id].record, labels=dict(trial.variant))
-        return Chosen(trial, taken, elsewhere=done[trial.id].folder)
+        record, elsewhere = done[trial.id]
+        # Labels are those of this plan.
+        taken = dataclasses.replace(record, labels=dict(trial.variant))
+        return Chosen(trial, taken, elsewhere=elsewhere)
     if here:
         return Chosen(trial, here)
     older = [each for each in records if each.meaning == trial.meaning and each.attempts]

@@ -108,6 +108,8 @@ def test_what_another_sweep_has_done_is_taken_from_it(submitted, tmp_path_factor
     assert "seed 0  done by two, 50 s  " in said[3]
     assert "seed 0  not begun  " in said[4]
     assert not any(folder.iterdir())
+    renamed = [dataclasses.replace(each, variant={"fused_by": "it"}) for each in trials]
+    assert submission.chosen(folder, renamed, [other])[0].record.labels == {"fused_by": "it"}
     submission.submit(folder, sweep, "three", submission.chosen(folder, trials), [])
     assert read_trials(folder)[0].state == "pending"
     # Pending or not, nothing of it was begun here; and as after a copy that was cut off.
