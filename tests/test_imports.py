@@ -25,6 +25,7 @@ LEVELS = {
     "mirasol.launched": -1,
     "mirasol.named": 0,
     "mirasol.progress": 0,
+    "mirasol.tool_options": 1,
     "mirasol.batch": 0,
     "mirasol.models": 1,
     "mirasol.runtime": 1,

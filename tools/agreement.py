@@ -32,6 +32,7 @@ from mirasol.experiment import Experiment
 from mirasol.launched import launch
 from mirasol.runtime.base import Runtime
 from mirasol.runtime.select import open_runtime
+from mirasol.tool_options import ToolParser
 from mirasol.training.loop import step_seed
 from mirasol.training.step import train_step
 
@@ -323,9 +324,7 @@ def _answer(
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ToolParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     one = commands.add_parser("run", help="one way")
     one.add_argument("place", choices=PLACES)

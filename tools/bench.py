@@ -29,6 +29,8 @@ from benchmarks.rate import RATE
 from benchmarks.report import write
 from benchmarks.train import TRAIN
 
+from mirasol.tool_options import ToolParser
+
 BENCHMARKS = {
     "ops": OPS,
     "rate": RATE,
@@ -81,9 +83,7 @@ def _show(path: Path) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ToolParser(description=__doc__)
     commands = parser.add_subparsers(dest="benchmark", required=True)
     for name, benchmark in BENCHMARKS.items():
         command = commands.add_parser(name, help=benchmark.purpose, description=benchmark.purpose)

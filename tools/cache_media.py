@@ -24,6 +24,7 @@ from mirasol.data.media_cache.cache import MediaCache
 from mirasol.data.references import ClipReference
 from mirasol.data.splits import splits_of
 from mirasol.data.task_service import TaskService
+from mirasol.tool_options import ToolParser
 
 if TYPE_CHECKING:
     from mirasol.data.media_cache.filling import Filled
@@ -80,9 +81,7 @@ def _references(experiment: Experiment, tasks: Sequence[str], split: str) -> lis
 
 
 def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ToolParser(description=__doc__)
     parser.add_argument("--gin_file", action="append", required=True, help="as train takes it")
     parser.add_argument("--task", action="append", default=[], help="default: all the run reads")
     parser.add_argument("--split", help="of these tasks")

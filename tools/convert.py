@@ -24,6 +24,7 @@ from mirasol.checkpoint.conversion.converting import Converted, export_checkpoin
 from mirasol.checkpoint.conversion.kernels import Inflation
 from mirasol.checkpoint.conversion.request import Part, Request, inflation_named, part_named
 from mirasol.checkpoint.places import place
+from mirasol.tool_options import ToolParser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,9 +57,7 @@ def _export(given: argparse.Namespace) -> Converted:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ToolParser(description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="import|export")
     add = commands.add_parser("import", help="safetensors of others into a checkpoint").add_argument
     add("--source", type=Path, required=True, help="a folder with config.json, or a file in one")

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from mirasol.evaluation.table import text_table
+from mirasol.tool_options import ToolParser
 
 # Questions that no single picture and no single sound can answer make the better show.
 SHOWN_TYPES = ("together", "order")
@@ -146,9 +147,7 @@ def say(text: str) -> None:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ToolParser(description=__doc__)
     parser.add_argument("--gin_file", action="append", help="default: runs/av_shapes.gin")
     parser.add_argument("--seed", type=int, help="default: the gin file's")
     parser.add_argument("--workdir", type=Path, help="default: workdirs/demo[-seed-SEED]")

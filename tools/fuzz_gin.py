@@ -28,6 +28,7 @@ from fuzzing.slips import Slip
 
 from mirasol.data import task_names
 from mirasol.progress import progress_bar
+from mirasol.tool_options import ToolParser
 
 _CHUNK = 16  # Slips that a process is handed at a time.
 _benches: dict[str, Bench] = {}  # Of a worker, which has been forked with them.
@@ -100,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(description=__doc__.splitlines()[0])
     parser.add_argument("--file", action="append", help="a shipped file; all by default")
     parser.add_argument("--sample", type=int, help="so many slips, drawn; all by default")
     parser.add_argument("--seed", type=int, default=0, help="of the draw")

@@ -6,7 +6,6 @@ python tools/make_av_shapes.py av_shapes_16 --train=8000 --seed=7 --root=/big/di
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import sys
@@ -15,13 +14,12 @@ from pathlib import Path
 from mirasol.data.av_shapes.maker import ensure_made
 from mirasol.data.av_shapes.spec import VARIANTS, variant
 from mirasol.data.root import data_root
+from mirasol.tool_options import ToolParser
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Makes the set that the arguments ask for; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ToolParser(description=__doc__)
     parser.add_argument("name", help=f"a variant: {', '.join(VARIANTS)}")
     for size, text in (
         ("chunks", "chunks of 8 frames in a clip"),

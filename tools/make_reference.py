@@ -6,7 +6,6 @@ python tools/make_reference.py --check    only names it; exits with 1 if there i
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,8 @@ from reference.index import Index
 from reference.page import reference_page
 from reference.shipped import gin_files
 from reference.sources import REPOSITORY, Sources
+
+from mirasol.tool_options import ToolParser
 
 
 def pages() -> dict[Path, str]:
@@ -44,7 +45,7 @@ def stale(made: dict[Path, str]) -> list[Path]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; 1 if one is stale")
     given = parser.parse_args(arguments)
     try:

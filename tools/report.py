@@ -22,6 +22,7 @@ from mirasol.sweeps.reporting.keeping import keep
 from mirasol.sweeps.reporting.reading import of_sweep, of_workdirs
 from mirasol.sweeps.reporting.study import Study
 from mirasol.sweeps.reporting.writing import PAGE, Extent, write
+from mirasol.tool_options import ToolParser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,9 +78,7 @@ def _named(text: str) -> tuple[str, Path]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ToolParser(description=__doc__)
     parser.add_argument("sweep", type=Path, nargs="?", help="folder of a sweep")
     parser.add_argument(
         "--run", action="append", default=[], help="NAME=WORKDIR; runs of one name are its seeds"

@@ -24,6 +24,7 @@ from typing import Any
 from mirasol.findings import ExperimentError
 from mirasol.sweeps import locks, records
 from mirasol.sweeps.screen import row, screen
+from mirasol.tool_options import ToolParser
 
 if typing.TYPE_CHECKING:
     from mirasol.sweeps.submission import Chosen
@@ -186,9 +187,7 @@ def _parameters(given: Sequence[str]) -> dict[str, Any]:
 
 
 def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ToolParser(description=__doc__)
     add = parser.add_argument
     add("--gin_file", action="append", default=[], help="states the sweep; further ones change it")
     add("--folder", type=Path, help="of the sweep; default: workdirs/sweeps/<name of the files>")
