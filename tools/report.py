@@ -29,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Makes the report that the arguments ask for; returns the exit code."""
     options = _parser().parse_args(arguments)
     try:
+        extent = Extent(options.clips, options.questions)
         study, folder = _study(options)
         if options.keep:
             if not options.sweep:
@@ -39,7 +40,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.sweep = options.keep
             study, folder = _study(options)
         folder = options.output or folder
-        extent = Extent(options.clips, options.questions)
         print(write(study, folder, command=_command(options), extent=extent))
     except (ValueError, OSError) as error:
         print(f"report: {error}", file=sys.stderr)

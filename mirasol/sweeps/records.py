@@ -20,6 +20,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from mirasol.spelling import closest, hint
+
 # pending    not begun, or stopped in order and to be gone on with
 # running    an attempt is under way, or was cut off: whoever holds trials/<id>/lock knows
 # done       the process ended with 0, and its final metrics are there
@@ -154,9 +156,17 @@ def read_sweep(folder: Path) -> SweepRecord:
     Raises:
       ValueError: the folder holds no sweep, or one of another version.
     """
-    values = _read(folder / SWEEP, f"{folder} holds no sweep")
-    values["trials"] = [PlannedTrial(**each) for each in values["trials"]]
-    return _made(SweepRecord, values, folder / SWEEP)
+    path = folder / SWEEP
+    if not path.is_file():
+        others = [other.parent.name for other in folder.parent.glob(f"*/{SWEEP}")]
+        near = closest(folder.name, others)
+        raise ValueError(
+            f"{folder} holds no sweep: there is no {SWEEP}"
+            f"{hint(str(folder.with_name(near))) if near else ''}"
+        )
+    values = _read(path)
+    trials = [_made(PlannedTrial, each, path) for each in values.get("trials", [])]
+    return _made(SweepRecord, {**values, "trials": trials}, path)
 
 
 def write_sweep(folder: Path, record: SweepRecord) -> None:
@@ -170,7 +180,10 @@ def read_trial(folder: Path) -> TrialRecord:
     Raises:
       ValueError: there is none, or it is of another version.
     """
-    return _made(TrialRecord, _read(folder / TRIAL, f"{folder} holds no trial"), folder / TRIAL)
+    path = folder / TRIAL
+    if not path.is_file():
+        raise ValueError(f"{folder} holds no trial: there is no {TRIAL}")
+    return _made(TrialRecord, _read(path), path)
 
 
 def write_trial(folder: Path, record: TrialRecord) -> None:
@@ -206,16 +219,20 @@ def _made(kind: type[Any], values: Mapping[str, Any], path: Path) -> Any:
     try:
         return kind(**values)
     except TypeError as error:  # A name too many, or one that is missing.
-        raise ValueError(f"{path} was written by another version: {error}") from None
+        raise ValueError(
+            f"{path} was written by another version of Mirasol ({str(error).partition(') ')[2]}): "
+            "read it with that one, or move the folder away and run the sweep anew"
+        ) from None
 
 
-def _read(path: Path, otherwise: str) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ValueError(f"{otherwise}: there is no {path.name}") from None
     except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is no JSON: {error}") from None
+        raise ValueError(
+            f"{path} is no JSON ({error}): move {path.parent} away, and the same command makes it "
+            "anew"
+        ) from None
     return found
 
 
@@ -223,7 +240,10 @@ def _write(path: Path, values: Mapping[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        draft.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+        with draft.open("w", encoding="utf-8") as file:
+            file.write(json.dumps(values, indent=2) + "\n")
+            file.flush()
+            os.fsync(file.fileno())  # Or a crash could leave the name without the text.
         draft.replace(path)
     finally:
         with contextlib.suppress(FileNotFoundError):

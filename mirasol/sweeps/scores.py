@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-METRICS = "metrics.jsonl"
+from mirasol.training.writers import METRICS
 
 
 def metrics_at(workdir: Path, step: int) -> dict[str, float]:
@@ -19,22 +19,24 @@ def metrics_at(workdir: Path, step: int) -> dict[str, float]:
     return dict(_evaluations(workdir / METRICS, step))
 
 
-def last_step(workdir: Path) -> int:
+def newest_step(workdir: Path) -> int:
     """Returns the newest step that the metrics tell of, 0 before the first."""
-    return max((line["step"] for line in _lines(workdir / METRICS)), default=0)
+    return max((line["step"] for line in whole_lines(workdir / METRICS)), default=0)
+
+
+def whole_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yields the objects of a file of JSON lines, but for a last one that is being written."""
+    if not path.is_file():
+        return
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            if line.endswith("\n"):
+                yield json.loads(line)
 
 
 def _evaluations(path: Path, step: int) -> Iterator[tuple[str, float]]:
-    for line in _lines(path):
+    for line in whole_lines(path):
         if line["step"] == step and "task" in line:
             for name, value in line.items():
                 if name not in ("step", "split", "task"):
                     yield f"{line['task']}/{name}", math.nan if value is None else float(value)
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yields the whole lines of a file that a run may be writing."""
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    for line in text.splitlines(keepends=True):
-        if line.endswith("\n"):
-            yield json.loads(line)

@@ -24,7 +24,7 @@ from mirasol.sweeps.records import (
     read_trials,
     trial_folder,
 )
-from mirasol.sweeps.scores import last_step, metrics_at
+from mirasol.sweeps.scores import metrics_at, newest_step
 from mirasol.workdirs import last_start
 from tests.sweeps.test_scheduler import wait_until
 
@@ -90,7 +90,7 @@ def table(folder: Path, name: str) -> list[dict[str, str]]:
 
 
 def steps_taken(folder: Path) -> int:
-    return sum(last_step(each) for each in folder.glob("trials/*/workdir"))
+    return sum(newest_step(each) for each in folder.glob("trials/*/workdir"))
 
 
 def kill_a_trial(folder: Path, spared: set[str]) -> str | None:

@@ -62,6 +62,8 @@ def test_runs_by_name(sweep, tmp_path, capsys):
     [
         ([], "give the folder of a sweep, or --run"),
         (["nowhere"], "nowhere holds no sweep"),
+        (["nowhere", "--clips=-1"], "clips=-1; it must be 0 or more"),
+        (["nowhere", "--questions=0"], "questions=0; it must be 1 or more"),
         (["--run=nowhere"], "it must be NAME=WORKDIR"),
         (["--run=a=nowhere", "--metric=t/m"], "the workdir nowhere is not there"),
     ],
@@ -76,3 +78,19 @@ def test_mistakes_are_one_line(arguments, told, capsys):
 def test_a_slip_in_the_baseline_is_told_with_the_nearest(sweep, capsys):
     assert main([str(sweep), "--baseline=transformr"]) == 2
     assert "did you mean 'transformer'?" in capsys.readouterr().err
+
+
+def test_a_slip_in_the_folder_is_told_with_the_nearest(sweep, capsys):
+    assert main([f"{sweep}s"]) == 2
+    assert f"did you mean '{sweep}'?" in capsys.readouterr().err
+
+
+def test_plots_of_an_earlier_report_do_not_stay(sweep):
+    folder = sweep / "report"
+    folder.mkdir()
+    earlier, other = folder / "pareto_time.svg", folder / "mine.svg"
+    for path in (earlier, other):
+        path.write_text("an earlier one")
+    assert main([str(sweep)]) == 0
+    assert not earlier.exists() or earlier.read_text() != "an earlier one"
+    assert other.exists()

@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import json
-import os
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,11 +24,13 @@ from mirasol import workdirs
 from mirasol.data.root import ENVIRONMENT_VARIABLE
 from mirasol.sweeps import records
 from mirasol.sweeps.reporting import workdir_files
+from mirasol.sweeps.scores import whole_lines
 from mirasol.training.writers import METRICS
 
 # What may lie in a folder of kept results; the last is for people.
 _OURS = (records.SWEEP, "trials", "report", "README.md")
-_DRAFT = ".trials."  # Then who writes it; one that was cut off may lie there.
+_DRAFT, _BEFORE = ".trials.new", ".trials.before"  # A call that was cut off leaves them.
+_FOLDERS = re.compile(r"(?<![\w.:/])~?/(?:[^\s/'\":]+/)+")
 # Of a start: what sets the run apart. The others name files and machines, or say it again.
 _KEPT = (
     "started",
@@ -49,7 +51,7 @@ def keep(sweep: Path, folder: Path) -> None:
     Args:
       sweep: folder in which a sweep is or was trained.
       folder: where it goes: new, or with results that were kept before, which are replaced once the
-        new ones are whole.
+        new ones are whole. Cut off in that moment, the same call again makes it whole.
 
     Raises:
       ValueError: the first holds no sweep, or kept results; the second something but those.
@@ -60,7 +62,8 @@ def keep(sweep: Path, folder: Path) -> None:
         raise ValueError(f"{sweep} holds results that were kept already; copy the folder as it is")
     _require_free(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    draft = folder / f"{_DRAFT}{os.getpid()}"
+    trials_folder, draft, before = folder / "trials", folder / _DRAFT, folder / _BEFORE
+    shutil.rmtree(draft, ignore_errors=True)
     try:
         for trial in trials:
             if isinstance(trial, records.TrialRecord):
@@ -68,18 +71,20 @@ def keep(sweep: Path, folder: Path) -> None:
                 records.write_trial(inside, _without_machine(trial))
                 _keep_workdir(records.trial_folder(sweep, trial.id) / "workdir", inside / "workdir")
         draft.mkdir(exist_ok=True)
-        if (folder / "trials").exists():
-            shutil.rmtree(folder / "trials")
-        draft.rename(folder / "trials")
+        if trials_folder.exists():
+            shutil.rmtree(before, ignore_errors=True)
+            trials_folder.rename(before)
+        draft.rename(trials_folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     records.write_sweep(folder, found)
+    shutil.rmtree(before, ignore_errors=True)
 
 
 def _require_free(folder: Path) -> None:
     """Raises ValueError where something lies that is not replaced: a sweep at work, say."""
     found = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    others = [name for name in found if name not in _OURS and not name.startswith(_DRAFT)]
+    others = [name for name in found if name not in (*_OURS, _DRAFT, _BEFORE)]
     if others or (found and records.SWEEP not in found):
         named = (others or found)[0]
         raise ValueError(
@@ -93,13 +98,19 @@ def _without_machine(trial: records.TrialRecord) -> records.TrialRecord:
         trial,
         sources={},
         # The lines above the last are of the code that failed, and name its files.
-        error="".join(trial.error.strip().splitlines()[-1:]),
+        error=_without_folders("".join(trial.error.strip().splitlines()[-1:])),
+        reason=_without_folders(trial.reason),
         host=None,
         command="",
         pid=None,
         process=None,
         scheduler=None,
     )
+
+
+def _without_folders(text: str) -> str:
+    """Returns a message with files by their names alone: `'/home/me/a.mp4'` is `'a.mp4'`."""
+    return _FOLDERS.sub("", text)
 
 
 def _keep_workdir(workdir: Path, folder: Path) -> None:
@@ -116,7 +127,7 @@ def _keep_workdir(workdir: Path, folder: Path) -> None:
     (folder / workdirs.PROVENANCE).write_text(f"{text}\n", encoding="utf-8")
     data = _data_folder(start)
     for path in sorted((workdir / "eval").glob("*-predictions.jsonl")):
-        rows = workdir_files.lines(path)
+        rows = whole_lines(path)
         text = "".join(json.dumps(_named_from(data, row)) + "\n" for row in rows)
         packed = folder / "eval" / f"{path.name}.gz"
         packed.parent.mkdir(exist_ok=True)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mirasol.spelling import nearest
 from mirasol.sweeps import records, scores
 from mirasol.sweeps.durations import duration
 from mirasol.sweeps.reporting import workdir_files
@@ -25,9 +26,11 @@ def of_sweep(folder: Path, metrics: Sequence[str] = (), baseline: str | None = N
       baseline: name of the variant to compare with; by default that of the sweep.
 
     Raises:
-      ValueError: the folder holds no sweep, or the baseline is no variant of it.
+      ValueError: the folder holds no sweep, the baseline is no variant of it, or no trial has
+        such a metric.
     """
     sweep = records.read_sweep(folder)
+    _require_scored(metrics, [folder_of / "workdir" for folder_of in _trial_folders(folder, sweep)])
     variants: dict[str, list[Trial]] = {}
     trials = records.read_trials(folder)
     for trial in trials:
@@ -54,9 +57,10 @@ def of_workdirs(
       baseline: name to compare with.
 
     Raises:
-      ValueError: there are no runs, the baseline is none of them, none has been evaluated, or two
-        runs of one name have the same seed.
+      ValueError: there are no runs, the baseline is none of them, none has been evaluated, none has
+        such a metric, or two runs of one name have the same seed.
     """
+    _require_scored(metrics, [workdir for _, workdir in runs])
     variants: dict[str, list[Trial]] = {}
     chosen = tuple(metrics) or _default_metrics([workdir for _, workdir in runs])
     for name, workdir in runs:
@@ -68,6 +72,25 @@ def of_workdirs(
         variants=with_baseline([_variant(*item) for item in variants.items()], baseline),
         facts={"Workdirs": ", ".join(str(workdir) for _, workdir in runs)},
     )
+
+
+def _trial_folders(folder: Path, sweep: records.SweepRecord) -> list[Path]:
+    return [records.trial_folder(folder, trial.id) for trial in sweep.trials]
+
+
+def _require_scored(metrics: Sequence[str], folders: Sequence[Path]) -> None:
+    """Raises ValueError for a metric that no run has at its end, though some have others."""
+    names: set[str] = set()
+    for workdir in folders:
+        step = workdir_files.final_step(workdir)
+        names |= set() if step is None else set(scores.metrics_at(workdir, step))
+    for metric in metrics:
+        if names and metric not in names:
+            there = ", ".join(sorted(names))
+            raise ValueError(
+                f"--metric={metric}: none of the runs has it at its last step; there are {there}"
+                f"{nearest(metric, names)}"
+            )
 
 
 def variant_name(labels: Any) -> str:
@@ -118,7 +141,7 @@ def _run(workdir: Path, metric: str) -> Trial:
     """Returns a run that nobody scheduled: done, if its last step was evaluated."""
     if not workdir.is_dir():
         raise ValueError(f"the workdir {workdir} is not there")
-    seed, last = workdir_files.seed(workdir), workdir_files.last_step(workdir)
+    seed, last = workdir_files.seed(workdir), workdir_files.final_step(workdir)
     if last is None:
         return Trial(seed, workdir, MISSING, "no record of a start (provenance.json)")
     if workdir_files.final_score(workdir, metric) is None:
@@ -128,7 +151,7 @@ def _run(workdir: Path, metric: str) -> Trial:
 
 def _default_metrics(folders: Sequence[Path]) -> tuple[str, ...]:
     for workdir in folders:
-        steps = workdir_files.last_step(workdir)
+        steps = workdir_files.final_step(workdir)
         found = {} if steps is None else scores.metrics_at(workdir, steps)
         chosen = tuple(name for name in found if name.partition("/")[2] == METRIC)
         if chosen:

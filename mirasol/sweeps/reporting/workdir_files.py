@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mirasol import workdirs
+from mirasol.sweeps.scores import whole_lines
 from mirasol.training.writers import METRICS
 
 
@@ -34,11 +33,12 @@ def final_score(workdir: Path, metric: str) -> Score | None:
 
     A value that is not a number (null) is none.
     """
-    last, (task, _, name) = last_step(workdir), metric.partition("/")
-    for line in lines(workdir / METRICS):
+    last, (task, _, name) = final_step(workdir), metric.partition("/")
+    found = None
+    for line in whole_lines(workdir / METRICS):
         if line["step"] == last and line.get("task") == task and line.get(name) is not None:
-            return Score(float(line[name]), line["split"])
-    return None
+            found = Score(float(line[name]), line["split"])  # The last one counts, as for `scores`.
+    return found
 
 
 def curve(workdir: Path, metric: str) -> Curve:
@@ -47,13 +47,13 @@ def curve(workdir: Path, metric: str) -> Curve:
     of_training = task == "train"
     return [
         (line["step"], float(line[name]))
-        for line in lines(workdir / METRICS)
+        for line in whole_lines(workdir / METRICS)
         if line.get(name) is not None
         and ((line["split"] == "train") if of_training else (line.get("task") == task))
     ]
 
 
-def last_step(workdir: Path) -> int | None:
+def final_step(workdir: Path) -> int | None:
     """Returns the step at which the run ends, None if its record does not say."""
     steps = meaning(workdir).get("mirasol.experiment.Trainer.steps")
     return None if steps is None else int(steps)
@@ -74,13 +74,3 @@ def last_start(workdir: Path) -> dict[str, Any]:
     """Returns the record of the run's last start; empty where there is none."""
     path = workdir / workdirs.PROVENANCE
     return workdirs.last_start(workdir) if path.is_file() else {}
-
-
-def lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yields the objects of a file of JSON lines, but for a last one that was cut off."""
-    if not path.is_file():
-        return
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            if line.endswith("\n"):
-                yield json.loads(line)

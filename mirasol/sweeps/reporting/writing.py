@@ -8,6 +8,7 @@ report.html                      all of it, and questions with their clips, in o
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from mirasol.sweeps.reporting.table import table
 from mirasol.whole_file import whole_file
 
 PAGE = "report.html"
+_PLOT = re.compile(r"(differences|curve_.+|pareto_.+)\.svg")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,10 +36,18 @@ class Extent:
     Attributes:
       clips: so many; 0: none, and no media file is opened.
       questions: of each clip.
+
+    Raises:
+      ValueError: numbers that there cannot be.
     """
 
     clips: int = 6
     questions: int = 5
+
+    def __post_init__(self) -> None:
+        for name, value, least in (("clips", self.clips, 0), ("questions", self.questions, 1)):
+            if value < least:
+                raise ValueError(f"{name}={value}; it must be {least} or more")
 
 
 def write(
@@ -77,6 +87,9 @@ def write(
         PAGE: render(Page(study, shown, pictures, list(zip(asked, clips, strict=True)), command)),
     }
     folder.mkdir(parents=True, exist_ok=True)
+    for earlier in folder.iterdir():
+        if _PLOT.fullmatch(earlier.name) and earlier.name not in files:
+            earlier.unlink()
     for name, text in files.items():
         with whole_file(folder / name) as file:
             file.write(text)

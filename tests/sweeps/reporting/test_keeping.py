@@ -38,8 +38,10 @@ def test_clips_are_found_in_the_data_folder_of_whoever_reads(real, tmp_path, cos
 
 
 def test_nothing_of_machine_and_people_is_kept(tmp_path):
-    error = 'File "/home/somebody/a.py", line 1\nRuntimeError: out of memory'
-    fates = {"transformer-0": {"state": "failed", "reason": "exit code 1", "error": error}}
+    last = 'OSError: no memory/space: "/home/somebody/x.mp4"'
+    error = f'File "/home/somebody/a.py", line 1\n{last}'
+    reason = "could not be started: ~/somebody/bin/python"
+    fates = {"transformer-0": {"state": "failed", "reason": reason, "error": error}}
     sweep = made_up.write_synthetic(tmp_path / "combiner", made_up.synthetic_rows(), fates)
     keep(sweep, tmp_path / "kept")
     files = [path for path in (tmp_path / "kept").rglob("*") if path.is_file()]
@@ -56,7 +58,8 @@ def test_nothing_of_machine_and_people_is_kept(tmp_path):
         for word in (made_up.HOST, "somebody", "/data/"):
             assert word not in text, path
     failed = records.read_trial(records.trial_folder(tmp_path / "kept", "transformer-0"))
-    assert failed.error == "RuntimeError: out of memory"
+    assert failed.error == 'OSError: no memory/space: "x.mp4"'
+    assert failed.reason == "could not be started: python"
 
 
 def test_trials_that_failed_or_never_began_stay_so(tmp_path):
@@ -108,7 +111,17 @@ def test_a_copy_that_fails_leaves_the_one_before(synthetic, tmp_path):
     with pytest.raises(ValueError, match="Expecting"):
         keep(synthetic, kept)
     assert {path.name for path in kept.iterdir()} == {"sweep.json", "trials"}
-    (kept / ".trials.7").mkdir()  # As a copy leaves that was killed.
+    (kept / ".trials.new").mkdir()  # As a copy leaves that was killed.
     with pytest.raises(ValueError, match="Expecting"):
         keep(synthetic, kept)
     assert len(of_sweep(kept).not_done) == 0
+
+
+def test_a_copy_that_was_killed_does_not_stand_in_the_way(synthetic, tmp_path):
+    kept = tmp_path / "kept"
+    keep(synthetic, kept)
+    (kept / "trials").rename(kept / ".trials.before")
+    (kept / ".trials.new" / "half").mkdir(parents=True)
+    keep(synthetic, kept)
+    assert {path.name for path in kept.iterdir()} == {"sweep.json", "trials"}
+    assert len(of_sweep(kept).variants[0].done) == 3

@@ -11,6 +11,7 @@ import pytest
 
 from mirasol.sweeps import records
 from mirasol.sweeps.reporting.outcomes import outcomes
+from mirasol.sweeps.reporting.page import Page, render
 from mirasol.sweeps.reporting.reading import of_sweep, of_workdirs
 from mirasol.sweeps.reporting.table import table
 from tests.sweeps.reporting import made_up
@@ -129,6 +130,8 @@ def test_a_done_trial_without_its_final_score_counts_as_lacking(synthetic):
     assert rows["without sound"].lacks(made_up.METRIC)
     shown = table(study, list(rows.values()))
     assert shown.lost == ("without sound, seed 0: done, without accuracy, accuracy/order",)
+    page = render(Page(study, shown, [], []))
+    assert f"<li>{shown.lost[0]}</li>" in page
 
 
 def test_what_is_known_of_trials_that_never_began_and_of_stale_ones(synthetic):
@@ -217,6 +220,12 @@ def test_another_metric_and_baseline_can_be_asked_for(synthetic):
     assert rows["transformer"].differences[f"{made_up.METRIC}/sight"].value > 0
     with pytest.raises(ValueError, match="did you mean 'without sound'"):
         of_sweep(synthetic, baseline="without sounds")
+
+
+def test_a_metric_that_no_trial_has_is_refused(synthetic):
+    metric = made_up.METRIC.replace("accuracy", "acuracy")
+    with pytest.raises(ValueError, match=f"none of the runs has it .* '{made_up.METRIC}'"):
+        of_sweep(synthetic, metrics=[made_up.METRIC, metric])
 
 
 def test_workdirs_with_names_are_a_study(tmp_path):
