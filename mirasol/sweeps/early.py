@@ -23,7 +23,7 @@ class EarlyStop(abc.ABC):
 
     Attributes:
       metric: "task/metric" that is looked at.
-      step: at which; the run must evaluate there.
+      step: at which; the run must evaluate there, before its last step.
     """
 
     metric: MetricName
@@ -71,7 +71,7 @@ class StopBelow(EarlyStop):
 
     Attributes:
       metric: "task/metric" that is looked at.
-      step: at which; the run must evaluate there.
+      step: at which; the run must evaluate there, before its last step.
       value: the bound.
     """
 
@@ -95,7 +95,7 @@ class StopBelowMedian(EarlyStop):
 
     Attributes:
       metric: "task/metric" that is looked at.
-      step: at which; the run must evaluate there.
+      step: at which; the run must evaluate there, before its last step.
       trials: at least so many must have got there, the trial itself among them.
     """
 

@@ -150,8 +150,11 @@ def _steps(sweep: Sweep, experiment: Experiment) -> int:
     asked = [*sweep.metrics, *([rule.metric] if rule else [])]
     if unknown := [said for each in asked for said in _unknown_metric(each, tasks)]:
         raise ExperimentError(Finding("", said) for said in unknown)
-    if rule and rule.step > trainer.steps:
-        said = f"early_stop looks at step {rule.step}, and the base run ends at {trainer.steps}"
+    if rule and rule.step >= trainer.steps:
+        said = (
+            f"early_stop looks at step {rule.step}, and the base run ends at {trainer.steps}: "
+            "nothing would be left to stop; give it an earlier step, or bind more TRAIN_STEPS"
+        )
         raise ExperimentError([Finding("", said)])
     if rule and not is_due(rule.step, trainer.evaluate_every, trainer.steps):
         said = (

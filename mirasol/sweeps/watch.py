@@ -134,6 +134,10 @@ class Watch:
             return ""
         verdict = rule.verdict(self._workdir, self._planned)
         self._record = dataclasses.replace(self._record, looked_at=rule.step)
+        if verdict:  # At once: a watcher that dies while the trial ends takes no verdict with it.
+            self._record = dataclasses.replace(
+                self._record, state="stopped", reason=verdict, ended=now()
+            )
         write_trial(self._folder, self._record)
         return verdict
 

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from mirasol.sweeps import locks
+from mirasol.sweeps import locks, watch
 from mirasol.sweeps.early import EarlyStop, StopBelow, StopBelowMedian
 from mirasol.sweeps.records import read_trial, trial_folder, write_trial
 from tests.sweeps import scheduling
@@ -94,6 +94,26 @@ def test_a_rule_stops_what_is_below_its_value(tmp_path):
     record = ended(tmp_path, "fine", 0.2, early_stop=rule)
     assert record.state == "stopped"
     assert record.reason == "toy/accuracy at step 2 is 0.5, below 0.9"
+
+
+def test_a_verdict_outlives_the_watcher(tmp_path, monkeypatch):
+    def dies(self, process):
+        process.kill()
+        process.wait()
+        raise KeyboardInterrupt  # As if the watcher were gone: nothing more is written.
+
+    monkeypatch.setattr(watch.Watch, "_terminate", dies)
+    rule = StopBelow(metric="toy/accuracy", step=2, value=0.9)
+    scheduling.plant(tmp_path, ["fine"], 0.2, early_stop=rule)
+    (attempt,) = scheduling.attempts(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        attempt()
+    record = read_trial(attempt.folder)
+    assert (record.state, record.looked_at) == ("stopped", 2)
+    assert record.reason == "toy/accuracy at step 2 is 0.5, below 0.9"
+    assert record.ended
+    assert attempt() == "stopped"
+    assert read_trial(attempt.folder).attempts == 1
 
 
 def test_a_rule_lets_on_what_is_above(tmp_path):

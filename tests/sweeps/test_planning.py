@@ -96,6 +96,7 @@ def test_what_is_wrong_is_told(file, bindings, said):
     [
         (3, r"line 11: .*step 3, and the base run .* every 20"),
         (40, r"line 11: .*step 40, and the base run ends at 20"),
+        (20, r"line 11: .*step 20, and the base run ends at 20: .* an earlier step"),
     ],
 )
 def test_a_rule_looks_at_a_step_that_is_evaluated(file, step, said):
