@@ -192,6 +192,8 @@ class Sweep:
       early_stop: a rule by which trials end before their last step; None: none does.
       limit_s: seconds that an attempt may take; None: as many as it wants.
       silence_s: seconds without a line in the log or a metric, after which an attempt hangs.
+      grace_s: seconds that an attempt has to save and end before it is killed; at least those of a
+        step and a save.
 
     Raises:
       ValueError: names twice, labels that there are not, numbers out of range.
@@ -208,6 +210,7 @@ class Sweep:
     early_stop: EarlyStop | None = None
     limit_s: float | None = None
     silence_s: float = 3600.0
+    grace_s: float = 120.0
 
     def __post_init__(self) -> None:
         for name in ("hypothesis", "base", "axes", "seeds", "metrics"):
@@ -223,7 +226,7 @@ class Sweep:
                     "'av_shapes_4_joint/accuracy'"
                 )
         require_known("Sweep.baseline", self.baseline, self.axes)
-        limits = {"limit_s": self.limit_s, "silence_s": self.silence_s}
+        limits = {"limit_s": self.limit_s, "silence_s": self.silence_s, "grace_s": self.grace_s}
         for name, limit in limits.items():
             if limit is not None and not limit > 0:
                 raise ValueError(f"Sweep.{name} is {limit}; it must be above 0")

@@ -170,6 +170,7 @@ def attempt(folder: Path, trial: str, sweep: Sweep, runtime: str) -> Attempt:
             early_stop=sweep.early_stop,
             limit_s=sweep.limit_s,
             silence_s=sweep.silence_s,
+            grace_s=sweep.grace_s,
         ),
     )
 

@@ -40,7 +40,7 @@ class Rules:
     early_stop: EarlyStop | None
     limit_s: float | None
     silence_s: float
-    grace_s: float = 60.0
+    grace_s: float
     poll_s: float = 1.0
 
 
@@ -96,15 +96,15 @@ class Watch:
             else:
                 return self._judged(process.returncode)
             if self._heard:
-                self._terminate(process)
+                killed = self._terminate(process)
                 judged = self._judged(process.returncode)
-                return judged if judged[0] == "done" else ("pending", "stopped by a signal")
+                return (
+                    judged if judged[0] == "done" else ("pending", f"stopped by a signal{killed}")
+                )
             if verdict := self._early():
-                self._terminate(process)
-                return "stopped", verdict
+                return "stopped", f"{verdict}{self._terminate(process)}"
             if hung := self._hung():
-                self._terminate(process)
-                return "failed", hung
+                return "failed", f"{hung}{self._terminate(process)}"
 
     def _judged(self, code: int) -> tuple[State, str]:
         """Returns what an exit code and the metrics amount to."""
@@ -157,13 +157,18 @@ class Watch:
             return f"it wrote nothing for {self._rules.silence_s:g} s: it hangs"
         return ""
 
-    def _terminate(self, process: subprocess.Popen[bytes]) -> None:
+    def _terminate(self, process: subprocess.Popen[bytes]) -> str:
+        """Ends the process; returns what is to be added to the reason where it had to be killed."""
         process.terminate()
         try:
             process.wait(self._rules.grace_s)
         except subprocess.TimeoutExpired:
             _kill_group(process.pid)
             process.wait()
+            return (
+                f"; killed, since it did not end within {self._rules.grace_s:g} s (Sweep.grace_s)"
+            )
+        return ""
 
     def _end(self, state: State, code: int | None, reason: str) -> str:
         took_s = time.monotonic() - self._began_s

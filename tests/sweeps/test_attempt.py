@@ -81,6 +81,7 @@ def test_a_process_that_hangs(tmp_path, settings, reason):
     assert record.state == "failed"
     assert reason in record.reason
     assert record.exit_code == -signal.SIGKILL  # It would not hear SIGTERM.
+    assert record.reason.endswith("; killed, since it did not end within 0.2 s (Sweep.grace_s)")
 
 
 def test_a_command_that_is_not_there(tmp_path):

@@ -61,6 +61,7 @@ def test_a_draw_is_part_of_the_grid_and_the_same_for_the_same_seed():
         ({"baseline": {"combner": "ttm"}}, "no axis 'combner'.*did you mean 'combiner'"),
         ({"baseline": {"combiner": "tmm"}}, "no label 'tmm'.*did you mean 'ttm'"),
         ({"limit_s": 0.0}, "Sweep.limit_s is 0.0; it must be above 0"),
+        ({"grace_s": -1.0}, "Sweep.grace_s is -1.0; it must be above 0"),
     ],
 )
 def test_a_sweep_refuses(changes, said):

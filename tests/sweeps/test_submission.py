@@ -212,7 +212,9 @@ def test_a_source_that_no_trial_uses_makes_none_stale(submitted, edit):
 
 def test_a_trial_is_attempted_with_the_code_that_it_began_with(submitted):
     folder, sweep, trials = submitted
+    sweep = dataclasses.replace(sweep, grace_s=7.0)
     attempt = submission.attempt(folder, trials[0].id, sweep, "cpu")
+    assert attempt.rules.grace_s == 7.0
     # Devices and threads of here may not be those of the machine that trains.
     assert attempt.environment == {"PYTHONPATH": str(folder / "code" / read_sweep(folder).code)}
     assert attempt.rules.metrics == ("av_shapes_tiny_joint/accuracy",)
