@@ -16,6 +16,7 @@ from pathlib import Path
 LOCK = "lock"
 # A look at a lock holds it for some microseconds; a holder that stays longer works on the trial.
 _PATIENCE_S = 1.0
+_PROCESSES = Path("/proc")
 
 
 @contextlib.contextmanager
@@ -42,6 +43,40 @@ def is_held(folder: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def is_open_in(folder: Path, process: int) -> bool:
+    """Returns whether a process of this machine has the trial's lock open, held or not.
+
+    So a process id that was written down is known from the same number given to another since. A
+    system without /proc tells only whether there is such a process.
+    """
+    if not _PROCESSES.is_dir():
+        return is_alive(process)
+    try:
+        lock = (folder / LOCK).stat()
+        opened = (_PROCESSES / str(process) / "fd").iterdir()
+        return any(_is_same(each, lock) for each in opened)
+    except OSError:  # It has ended, or is somebody else's; or the trial was never begun.
+        return False
+
+
+def is_alive(process: int) -> bool:
+    """Returns whether there is a process of this id, anybody's."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # Somebody else's.
+        return True
+    return True
+
+
+def _is_same(descriptor: Path, file: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(descriptor.stat(), file)
+    except OSError:  # Closed meanwhile.
+        return False
 
 
 def _taken(descriptor: int) -> bool:

@@ -9,11 +9,9 @@ Nothing is remembered here that a scheduler killed at any moment would take with
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 import platform
-import signal
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +19,7 @@ from typing import Protocol
 
 from mirasol.sweeps import locks, signals
 from mirasol.sweeps.attempt import Attempt
+from mirasol.sweeps.ending import Ending
 from mirasol.sweeps.executors import Handle
 from mirasol.sweeps.records import TrialRecord, read_trial, write_trial
 
@@ -51,7 +50,9 @@ class _Trial:
     handle: Handle | None = None
     launches: int = 0
     slot: int | None = None
-    told: bool = False  # To stop.
+
+    def __post_init__(self) -> None:
+        self.ending = Ending(self.folder)
 
     @property
     def folder(self) -> Path:
@@ -63,10 +64,12 @@ class _Trial:
     def attempts(self, record: TrialRecord) -> int:
         return record.attempts - self.attempts_before
 
+    def is_handed_over(self) -> bool:
+        """Returns whether a watcher of this scheduler's is there, though it may not have begun."""
+        return self.handle is not None and not self.handle.done()
+
     def is_busy(self) -> bool:
-        if self.handle is not None and not self.handle.done():
-            return True
-        return locks.is_held(self.folder)
+        return self.is_handed_over() or locks.is_held(self.folder)
 
 
 class Scheduler:
@@ -132,7 +135,10 @@ class Scheduler:
         """
         mine = [trial for trial in self._trials if trial.is_busy() and self._is_mine(trial)]
         for trial in mine:
-            self._tell_to_stop(trial)
+            record, waiting = trial.record(), trial.is_handed_over()
+            # Before its watcher has begun, the record is of an attempt before, or of another's.
+            if not waiting or record.scheduler == os.getpid():
+                trial.ending.tell(record, orphans=not waiting)
         return bool(mine)
 
     def _may_begin(self, trial: _Trial, record: TrialRecord) -> bool:
@@ -165,37 +171,15 @@ class Scheduler:
 
     def _is_mine(self, trial: _Trial) -> bool:
         """Returns whether to stop is up to this scheduler: its own trials, and orphans."""
-        if trial.handle is not None and not trial.handle.done():
+        if trial.is_handed_over():
             return True
         record = trial.record()
-        here = record.host == platform.node()
-        return here and not (record.scheduler and _is_alive(record.scheduler))
-
-    def _tell_to_stop(self, trial: _Trial) -> None:
-        """Has the watcher stop its trial; where it is dead, the trial itself."""
-        record = trial.record()
-        if trial.told or record.state != "running" or record.host != platform.node():
-            return
-        if record.pid and _is_alive(record.pid):
-            with contextlib.suppress(ProcessLookupError):  # It may have ended just now.
-                os.kill(record.pid, signal.SIGTERM)
-            trial.told = True
-        elif record.process:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(record.process, signal.SIGTERM)
-            trial.told = True
+        if record.host != platform.node():
+            return False
+        whose = record.scheduler
+        return whose in (None, os.getpid()) or not locks.is_alive(whose)
 
     def _show(self) -> None:
         self._screen.show(
             [trial.record() for trial in self._trials], [trial.folder for trial in self._trials]
         )
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # Somebody else's.
-        return True
-    return True

@@ -24,21 +24,26 @@ STEPS = 4
 
 
 class PlainExecutor:
-    """Starts watchers without submitit, which takes a second each."""
+    """Starts watchers without submitit, which takes a second each.
 
-    def __init__(self, folder: Path):
-        self.folder = folder
+    Args:
+      folder: for their files.
+      delay_s: before each begins.
+    """
+
+    def __init__(self, folder: Path, delay_s: float = 0.0):
+        self.folder, self.delay_s = folder, delay_s
         folder.mkdir(exist_ok=True)
 
     def submit(self, attempt: Attempt):
         file = self.folder / f"{attempt.folder.name}.pickle"
         file.write_bytes(pickle.dumps(attempt))
-        program = "import pickle, sys; pickle.load(open(sys.argv[1], 'rb'))()"
-        return Started(
-            subprocess.Popen(
-                [sys.executable, "-c", program, str(file)], cwd=ROOT, start_new_session=True
-            )
+        program = (
+            "import pickle, sys, time; time.sleep(float(sys.argv[2])); "
+            "pickle.load(open(sys.argv[1], 'rb'))()"
         )
+        words = [sys.executable, "-c", program, str(file), str(self.delay_s)]
+        return Started(subprocess.Popen(words, cwd=ROOT, start_new_session=True))
 
 
 class Started:

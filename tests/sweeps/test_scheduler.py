@@ -2,20 +2,55 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import platform
 import random
 import signal
+import subprocess
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from mirasol.sweeps import locks
-from mirasol.sweeps.records import TrialRecord, read_trial, trial_folder
+from mirasol.sweeps import ending, locks
+from mirasol.sweeps.records import TrialRecord, read_trial, trial_folder, write_trial
 from mirasol.sweeps.scores import metrics_at
 from tests.sweeps import scheduling
 
 TWELVE = ["fail_once" if number in (3, 8) else "fine" for number in range(12)]
+
+
+class Interrupted(scheduling.PlainExecutor):
+    """Has the scheduler hear Ctrl-C as soon as a watcher was started."""
+
+    def __init__(self, folder: Path, delay_s: float = 0.0):
+        super().__init__(folder, delay_s)
+        self.before: Callable[[], object] = lambda: None
+        self.after: Callable[[], object] = lambda: None
+
+    def submit(self, attempt):
+        self.before()
+        started = super().submit(attempt)
+        self.after()
+        signal.raise_signal(signal.SIGINT)
+        return started
+
+
+@pytest.fixture
+def bystander() -> Iterator[subprocess.Popen]:
+    """A process that has nothing to do with any sweep, and leads a group."""
+    process = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    yield process
+    process.kill()
+    process.wait()
+
+
+def change(folder: Path, **changes) -> None:
+    """Changes the record of the only trial."""
+    inside = trial_folder(folder, "trial00")
+    write_trial(inside, dataclasses.replace(read_trial(inside), **changes))
 
 
 def records(folder: Path) -> list[TrialRecord]:
@@ -103,6 +138,77 @@ def test_ctrl_c_does_not_fail_a_trial_that_is_tried_for_the_last_time(tmp_path):
     assert process.wait(timeout=60) == 130
     (record,) = records(tmp_path)
     assert (record.state, record.reason) == ("pending", "stopped by a signal")
+
+
+def test_ctrl_c_before_a_watcher_has_begun_is_for_it_alone(tmp_path, bystander):
+    scheduling.plant(tmp_path, ["fine"], pause_s=0.5)
+    of_before = {"pid": bystander.pid, "process": bystander.pid, "host": platform.node()}
+    change(tmp_path, state="running", attempts=1, **of_before)
+    waiting = scheduling.scheduler(tmp_path, 1, 1)
+    waiting._executor = Interrupted(tmp_path / "jobs", delay_s=1.0)
+    assert not waiting.run()
+    (record,) = records(tmp_path)
+    assert (record.state, record.attempts) == ("pending", 2)
+    assert record.reason == "stopped by a signal"
+    assert bystander.poll() is None
+
+
+def test_ctrl_c_on_a_scheduler_that_came_late_is_not_for_the_other(tmp_path):
+    scheduling.plant(tmp_path, ["fine"], pause_s=0.5)
+    others = []
+
+    def other_begins() -> None:
+        others.append(scheduling.start(tmp_path, 1, 1))
+        wait_until(lambda: records(tmp_path)[0].process is not None)
+
+    late = scheduling.scheduler(tmp_path, 1, 1)
+    late._executor = Interrupted(tmp_path / "jobs")
+    late._executor.before = other_begins
+    assert not late.run()
+    assert others[0].wait(timeout=60) == 0
+    assert (records(tmp_path)[0].state, starts(tmp_path)) == ("done", [[0]])
+
+
+def test_ctrl_c_stops_a_trial_of_its_own_whose_watcher_is_dead(tmp_path):
+    scheduling.plant(tmp_path, ["fine"], pause_s=1.0)
+
+    def watcher_dies() -> None:
+        wait_until(lambda: starts(tmp_path) == [[0]] and records(tmp_path)[0].process is not None)
+        os.kill(records(tmp_path)[0].pid or 0, signal.SIGKILL)
+
+    mine = scheduling.scheduler(tmp_path, 1, 1)
+    mine._executor = Interrupted(tmp_path / "jobs")
+    mine._executor.after = watcher_dies
+    assert not mine.run()
+    assert not locks.is_held(trial_folder(tmp_path, "trial00"))
+    assert steps_taken(tmp_path) < scheduling.STEPS
+
+
+def test_a_signal_that_was_not_delivered_is_given_again(tmp_path, monkeypatch):
+    scheduling.plant(tmp_path, ["fine"])
+    change(tmp_path, state="running", pid=os.getpid(), host=platform.node())
+    (record,) = records(tmp_path)
+    heard, refusals = [], [PermissionError, ProcessLookupError]
+
+    def kill(process, number):
+        if refusals:
+            raise refusals.pop()
+        heard.append((process, number))
+
+    monkeypatch.setattr(os, "kill", kill)
+    of_one = ending.Ending(trial_folder(tmp_path, "trial00"))
+    with locks.held(trial_folder(tmp_path, "trial00")):
+        for _ in range(4):
+            of_one.tell(record, orphans=True)
+    assert heard == [(os.getpid(), signal.SIGTERM)]
+
+
+def test_a_process_id_that_is_somebody_elses_is_told_apart(tmp_path, bystander):
+    assert not locks.is_open_in(tmp_path, os.getpid())
+    with locks.held(tmp_path):
+        assert locks.is_open_in(tmp_path, os.getpid())
+        assert not locks.is_open_in(tmp_path, bystander.pid)
+    assert not locks.is_open_in(tmp_path, os.getpid())
 
 
 def test_a_trial_that_outlived_its_watcher_is_waited_for(tmp_path):
