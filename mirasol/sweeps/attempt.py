@@ -67,6 +67,7 @@ class Attempt:
             error="",
             reason="",
             started=record.started or now(),
+            attempt_started=now(),
             ended=None,
             host=platform.node(),
             command=shlex.join(self.command),

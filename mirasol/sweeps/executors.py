@@ -40,7 +40,7 @@ class LocalExecutor:
 
     def submit(self, attempt: Attempt) -> Handle:
         """Starts it."""
-        with _frozen(self._code), _deaf_to_ctrl_c():
+        with _frozen(self._code), _deaf_to_the_terminal():
             job: Handle = self._executor.submit(attempt)
         return job
 
@@ -94,13 +94,15 @@ def _frozen(code: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
+def _deaf_to_the_terminal() -> Iterator[None]:
     """Has new processes ignore the terminal's Ctrl-C: the scheduler tells them what to do.
 
-    submitit's own answer to it is to kill what runs a second later, before a trial is saved.
+    submitit's own answer to it is to kill what runs a second later, before a trial is saved. They
+    ignore, too, that the terminal is gone, or trials would train on with nobody to watch them.
     """
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = {each: signal.signal(each, signal.SIG_IGN) for each in (signal.SIGINT, signal.SIGHUP)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

@@ -96,6 +96,7 @@ class TrialRecord:
       commit: of the code that it runs.
       code: name of its folder under `code/`; of one that was taken, in that other sweep's folder.
       started: of the first attempt, ISO 8601 with its zone.
+      attempt_started: of the last attempt.
       ended: of the last attempt.
       seconds: of all attempts together.
       host: machine of the last attempt.
@@ -136,6 +137,7 @@ class TrialRecord:
     process: int | None = None
     scheduler: int | None = None
     taken_from: str | None = None
+    attempt_started: str | None = None
 
     def __post_init__(self) -> None:
         if self.state not in get_args(State):

@@ -52,7 +52,7 @@ class _Trial:
     slot: int | None = None
 
     def __post_init__(self) -> None:
-        self.ending = Ending(self.folder)
+        self.ending = Ending(self.folder, self.attempt.rules)
 
     @property
     def folder(self) -> Path:
@@ -119,8 +119,12 @@ class Scheduler:
         for trial in self._trials:
             if trial.is_busy():
                 busy.append(trial)
+                if not trial.is_handed_over():
+                    trial.ending.hold_to_rules(trial.record())
                 continue
             trial.slot = None
+            if reason := trial.ending.reason(trial.record()):
+                self._fail(trial, reason)
             record = trial.record()
             if record.state not in ("done", "stopped") and self._may_begin(trial, record):
                 free.append(trial)

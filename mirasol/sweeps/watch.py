@@ -43,6 +43,11 @@ class Rules:
     grace_s: float
     poll_s: float = 1.0
 
+    @property
+    def killed(self) -> str:
+        """What is added to the reason of an attempt that had to be killed."""
+        return f"; killed, since it did not end within {self.grace_s:g} s (Sweep.grace_s)"
+
 
 class Watch:
     """Over one process.
@@ -103,8 +108,8 @@ class Watch:
                 )
             if verdict := self._early():
                 return "stopped", f"{verdict}{self._terminate(process)}"
-            if hung := self._hung():
-                return "failed", f"{hung}{self._terminate(process)}"
+            if reason := hung(self._folder, self._rules, time.monotonic() - self._began_s):
+                return "failed", f"{reason}{self._terminate(process)}"
 
     def _judged(self, code: int) -> tuple[State, str]:
         """Returns what an exit code and the metrics amount to."""
@@ -146,17 +151,6 @@ class Watch:
         sweep = self._folder.parent.parent
         return [trial_folder(sweep, trial.id) / "workdir" for trial in read_sweep(sweep).trials]
 
-    def _hung(self) -> str:
-        took_s, limit_s = time.monotonic() - self._began_s, self._rules.limit_s
-        if limit_s is not None and took_s > limit_s:
-            return f"it took longer than its limit of {limit_s:g} s"
-        written = [path for path in (self._log, self._workdir / METRICS) if path.exists()]
-        newest = max((path.stat().st_mtime for path in written), default=0.0)
-        silent_s = min(took_s, time.time() - newest)
-        if silent_s > self._rules.silence_s:
-            return f"it wrote nothing for {self._rules.silence_s:g} s: it hangs"
-        return ""
-
     def _terminate(self, process: subprocess.Popen[bytes]) -> str:
         """Ends the process; returns what is to be added to the reason where it had to be killed."""
         process.terminate()
@@ -186,6 +180,18 @@ class Watch:
         )
         write_trial(self._folder, self._record)
         return self._record.state
+
+
+def hung(folder: Path, rules: Rules, took_s: float) -> str:
+    """Returns why an attempt that has taken so long is ended, "" where it goes on."""
+    if rules.limit_s is not None and took_s > rules.limit_s:
+        return f"it took longer than its limit of {rules.limit_s:g} s"
+    written = [path for path in (folder / LOG, folder / "workdir" / METRICS) if path.exists()]
+    newest = max((path.stat().st_mtime for path in written), default=0.0)
+    silent_s = min(took_s, time.time() - newest)
+    if silent_s > rules.silence_s:
+        return f"it wrote nothing for {rules.silence_s:g} s: it hangs"
+    return ""
 
 
 def _kill_group(leader: int) -> None:

@@ -6,6 +6,7 @@ python -m tests.sweeps.scheduling FOLDER AT_ONCE RETRIES plain|submitit
 from __future__ import annotations
 
 import pickle
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -94,16 +95,20 @@ def scheduler(folder: Path, at_once: int, retries: int, executor: str = "plain")
     )
 
 
-def start(folder: Path, at_once: int, retries: int, executor: str = "plain") -> subprocess.Popen:
+def start(
+    folder: Path, at_once: int, retries: int, executor: str = "plain", **given
+) -> subprocess.Popen:
     """Starts a scheduler and returns at once."""
     words = [str(folder), str(at_once), str(retries), executor]
     return subprocess.Popen(
         [sys.executable, "-m", "tests.sweeps.scheduling", *words],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
+        **given,
     )
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # Ignored where the tests run under nohup.
     given = (Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
     sys.exit(0 if scheduler(*given).run() else 130)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import pickle
 import platform
 import random
 import signal
@@ -196,7 +197,9 @@ def test_a_signal_that_was_not_delivered_is_given_again(tmp_path, monkeypatch):
         heard.append((process, number))
 
     monkeypatch.setattr(os, "kill", kill)
-    of_one = ending.Ending(trial_folder(tmp_path, "trial00"))
+    of_one = ending.Ending(
+        trial_folder(tmp_path, "trial00"), scheduling.attempts(tmp_path)[0].rules
+    )
     with locks.held(trial_folder(tmp_path, "trial00")):
         for _ in range(4):
             of_one.tell(record, orphans=True)
@@ -223,6 +226,84 @@ def test_a_trial_that_outlived_its_watcher_is_waited_for(tmp_path):
     assert scheduling.scheduler(tmp_path, 1, 1).run()
     assert records(tmp_path)[0].state == "done"
     assert starts(tmp_path) == [[0, scheduling.STEPS]]  # Found trained, by a second start.
+
+
+@pytest.fixture
+def hanging(tmp_path) -> Path:
+    """The folder of a sweep whose only trial hangs, its scheduler and its watcher dead."""
+    scheduling.plant(tmp_path, ["hang"], grace_s=0.3)
+    process = scheduling.start(tmp_path, 1, 0)
+    wait_until(lambda: steps_taken(tmp_path) == 1)
+    process.kill()
+    process.wait()
+    os.kill(records(tmp_path)[0].pid or 0, signal.SIGKILL)
+    time.sleep(0.3)  # Until it hears no SIGTERM, and longer than the limit below.
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("rules", "state", "reason"),
+    [
+        ({"silence_s": 0.2}, "running", "it wrote nothing for 0.2 s: it hangs; its watcher had"),
+        ({"limit_s": 0.2}, "running", "longer than its limit of 0.2 s; its watcher had died"),
+        ({}, "stopped", ""),
+    ],
+)
+def test_a_trial_whose_watcher_is_dead_is_held_to_its_rules(hanging, rules, state, reason):
+    inside = trial_folder(hanging, "trial00")
+    change(hanging, state=state, reason="below" if state == "stopped" else "")
+    given = dataclasses.replace(scheduling.attempts(hanging)[0].rules, **rules)
+    of_one = ending.Ending(inside, given)
+
+    def is_ended() -> bool:
+        of_one.hold_to_rules(read_trial(inside))
+        return not locks.is_held(inside)
+
+    wait_until(is_ended)
+    told = of_one.reason(read_trial(inside))
+    assert reason in told
+    assert (
+        told.endswith("; killed, since it did not end within 0.3 s (Sweep.grace_s)") or not reason
+    )
+    assert not of_one.reason(dataclasses.replace(read_trial(inside), attempts=2))
+
+
+def test_an_orphan_that_hangs_is_not_waited_for_without_end(hanging):
+    (attempt,) = scheduling.attempts(hanging)
+    rules = dataclasses.replace(attempt.rules, silence_s=0.5)
+    fine = dataclasses.replace(attempt, rules=rules, command=(*attempt.command[:-1], "fine"))
+    (hanging / "attempts.pickle").write_bytes(pickle.dumps([fine]))
+    second = scheduling.start(hanging, 1, 0)
+    try:
+        assert second.wait(timeout=60) == 0
+    finally:
+        second.kill()
+        leader = records(hanging)[0].process
+        if leader is not None:
+            os.killpg(leader, signal.SIGKILL)
+    (record,) = records(hanging)
+    assert (record.state, record.attempts) == ("done", 2)
+
+
+def test_ctrl_c_kills_an_orphan_that_does_not_hear_it(hanging):
+    inside = trial_folder(hanging, "trial00")
+    of_one = ending.Ending(inside, scheduling.attempts(hanging)[0].rules)
+
+    def is_ended() -> bool:
+        of_one.tell(read_trial(inside), orphans=True)
+        return not locks.is_held(inside)
+
+    wait_until(is_ended)
+    assert not of_one.reason(read_trial(inside))
+
+
+def test_a_terminal_that_is_gone_leaves_the_watchers(tmp_path):
+    scheduling.plant(tmp_path, ["fine"], pause_s=0.5)
+    process = scheduling.start(tmp_path, 1, 0, "submitit", start_new_session=True)
+    wait_until(lambda: records(tmp_path)[0].process is not None)
+    os.killpg(process.pid, signal.SIGHUP)
+    assert process.wait(timeout=60) == -signal.SIGHUP
+    wait_until(lambda: records(tmp_path)[0].state == "done")
 
 
 def test_what_fails_ends_failed_and_the_rest_goes_on(tmp_path):
