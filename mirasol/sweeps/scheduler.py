@@ -102,13 +102,13 @@ class Scheduler:
         self._slots = slots or [{}] * at_once
 
     def run(self) -> bool:
-        """Runs until every trial has ended; returns False where a signal came before."""
+        """Runs until every trial has ended; returns False where signals have stopped some."""
         with signals.gathered() as heard:
             while True:
                 waiting = self._stop() if heard else self._step()
                 self._show()
                 if not waiting:
-                    return not heard
+                    return not heard and not self._is_any_pending()
                 if len(heard) >= _SECOND_SIGNAL:
                     return False  # The watchers go on with stopping.
                 time.sleep(self._poll_s)
@@ -153,6 +153,8 @@ class Scheduler:
             return False
         if attempts <= self._retries:
             return True
+        if record.state == "pending":  # Stopped in order, maybe by another scheduler: no failure.
+            return trial.launches <= self._retries
         if record.state != "failed":
             self._fail(trial, f"its last attempt was cut off; {attempts} were made in this call")
         return False
@@ -182,6 +184,9 @@ class Scheduler:
             return False
         whose = record.scheduler
         return whose in (None, os.getpid()) or not locks.is_alive(whose)
+
+    def _is_any_pending(self) -> bool:
+        return any(trial.record().state == "pending" for trial in self._trials)
 
     def _show(self) -> None:
         self._screen.show(

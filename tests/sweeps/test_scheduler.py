@@ -214,6 +214,45 @@ def test_a_process_id_that_is_somebody_elses_is_told_apart(tmp_path, bystander):
     assert not locks.is_open_in(tmp_path, os.getpid())
 
 
+class Stopped(scheduling.PlainExecutor):
+    """Each of its attempts is stopped in order, as by another scheduler's Ctrl-C."""
+
+    def submit(self, attempt):
+        record = read_trial(attempt.folder)
+        stopped = {"state": "pending", "reason": "stopped by a signal"}
+        write_trial(
+            attempt.folder, dataclasses.replace(record, attempts=record.attempts + 1, **stopped)
+        )
+        return self
+
+    def done(self) -> bool:
+        return True
+
+
+def test_what_another_scheduler_stopped_in_order_is_gone_on_with(tmp_path):
+    scheduling.plant(tmp_path, ["fine"])
+
+    class StoppedAtFirst(Stopped):
+        def submit(self, attempt):
+            if read_trial(attempt.folder).attempts:
+                return scheduling.PlainExecutor.submit(self, attempt)
+            super().submit(attempt)  # The one that failed here.
+            return super().submit(attempt)  # And the other scheduler's.
+
+    one = scheduling.scheduler(tmp_path, 1, 1)
+    one._executor = StoppedAtFirst(tmp_path / "jobs")
+    assert one.run()
+    assert records(tmp_path)[0].state == "done"
+
+
+def test_what_is_stopped_each_time_is_left_and_has_not_failed(tmp_path):
+    scheduling.plant(tmp_path, ["fine", "fine"])
+    one = scheduling.scheduler(tmp_path, 2, 1)
+    one._executor = Stopped(tmp_path / "jobs")
+    assert not one.run()
+    assert [(each.state, each.attempts) for each in records(tmp_path)] == [("pending", 2)] * 2
+
+
 def test_a_trial_that_outlived_its_watcher_is_waited_for(tmp_path):
     scheduling.plant(tmp_path, ["fine"], pause_s=0.4)
     process = scheduling.start(tmp_path, 1, 0)
