@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import dataclasses
 import os
 import sys
 import typing
@@ -23,6 +24,7 @@ from typing import Any
 
 from mirasol.findings import ExperimentError
 from mirasol.sweeps import locks, records
+from mirasol.sweeps.ending import is_cut_off
 from mirasol.sweeps.screen import row, screen
 from mirasol.tool_options import ToolParser
 
@@ -146,7 +148,7 @@ def _is_left(folder: Path, trial: Chosen) -> bool:
 def _status(given: argparse.Namespace) -> int:
     """Prints how the trials stand, from the files alone; returns 1 where one failed."""
     sweep = records.read_sweep(given.folder)
-    states = []
+    states, cut_off = [], 0
     for trial in records.read_trials(given.folder):
         folder = records.trial_folder(given.folder, trial.id)
         record = trial if isinstance(trial, records.TrialRecord) else None
@@ -154,13 +156,17 @@ def _status(given: argparse.Namespace) -> int:
         if record is None:
             print(f"{trial.id}  not begun")
             continue
+        if is_cut_off(folder, record):
+            record = dataclasses.replace(record, reason="cut off: give the command again")
+            cut_off += 1
         print("  ".join(filter(None, row(record, folder, sweep.metrics[0]))))
         if record.stale_files:
             print(f"    stale: {', '.join(record.stale_files)} changed since")
         if record.error:
             print("\n".join(f"    {line}" for line in record.error.splitlines()[-3:]))
     told = (f"{states.count(state)} {state}" for state in typing.get_args(records.State))
-    print(f"{len(states)} trials: {', '.join(told)}; in {given.folder}")
+    lost = f"; {cut_off} cut off" if cut_off else ""
+    print(f"{len(states)} trials: {', '.join(told)}{lost}; in {given.folder}")
     return _FAILED_TRIALS if "failed" in states else 0
 
 

@@ -106,6 +106,15 @@ def is_orphan(folder: Path, record: TrialRecord) -> bool:
     return locks.is_open_in(folder, record.process) or not locks.is_alive(record.process)
 
 
+def is_cut_off(folder: Path, record: TrialRecord) -> bool:
+    """Returns whether a trial still says running, and nobody works on it.
+
+    Of one that runs on another machine, whose locks may not be seen here, it is not told.
+    """
+    here = record.host in (None, platform.node())
+    return record.state == "running" and here and not locks.is_held(folder)
+
+
 def _sent(send: Callable[[int, int], None], process: int, number: int) -> bool:
     try:
         send(process, number)

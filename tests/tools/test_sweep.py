@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import platform
 import runpy
 from pathlib import Path
 from typing import get_args
@@ -41,6 +42,23 @@ def test_the_status_is_told_from_the_files(sweep, capsys):
         "11 done, 1 f",
     ):
         assert text in said
+
+
+def test_what_was_cut_off_is_told_from_what_runs(sweep, capsys):
+    folder = records.trial_folder(sweep, "transformer-1")
+    running = dataclasses.replace(records.read_trial(folder), state="running", host=platform.node())
+    records.write_trial(folder, running)
+    with locks.held(folder):
+        assert main(["--status", f"--folder={sweep}"]) == 0
+    assert "cut off" not in capsys.readouterr().out
+    assert main(["--status", f"--folder={sweep}"]) == 0
+    said = capsys.readouterr().out
+    assert "cut off: give the command again" in said
+    assert "1 running, 11 done, 0 failed, 0 stopped; 1 cut off; in " in said
+    # The locks of another machine may not be seen here.
+    records.write_trial(folder, dataclasses.replace(running, host="another"))
+    assert main(["--status", f"--folder={sweep}"]) == 0
+    assert "cut off" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,17 @@ from typing import Any
 from mirasol.spelling import nearest
 from mirasol.sweeps import records, scores
 from mirasol.sweeps.durations import duration
+from mirasol.sweeps.ending import is_cut_off
 from mirasol.sweeps.reporting import workdir_files
-from mirasol.sweeps.reporting.study import DONE, MISSING, Study, Trial, Variant, with_baseline
+from mirasol.sweeps.reporting.study import (
+    CUT_OFF,
+    DONE,
+    MISSING,
+    Study,
+    Trial,
+    Variant,
+    with_baseline,
+)
 
 METRIC = "accuracy"
 
@@ -120,6 +129,8 @@ def _trial(folder: Path, trial: records.TrialRecord | records.PlannedTrial) -> T
     workdir = inside / "workdir"
     if isinstance(trial, records.PlannedTrial):
         return Trial(trial.seed, workdir, "pending", "not begun")
+    if is_cut_off(inside, trial):
+        return Trial(trial.seed, workdir, CUT_OFF, "the sweep's command goes on with it")
     seconds = trial.seconds if trial.state == DONE else None
     stale = bool(trial.stale_files)
     return Trial(trial.seed, workdir, trial.state, _reason(trial), seconds, stale)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mirasol.spelling import nearest
 
-DONE, MISSING = "done", "missing"
+DONE, CUT_OFF, MISSING = "done", "cut off", "missing"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +24,8 @@ class Trial:
     Attributes:
       seed: of the run; None where it is not known.
       workdir: its files; of a trial that never ran not there.
-      state: of records.State; "missing" where a run lacks its record or its last scores.
+      state: of records.State; "cut off" where a trial says running and nobody works on it;
+        "missing" where a run lacks its record or its last scores.
       reason: why it is not done; "" for one that is.
       seconds: of all attempts together; None where nobody took the time.
       stale: whether its source files differed from those of the sweep's last submit.

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import json
+import platform
 
 import numpy as np
 import pytest
 
-from mirasol.sweeps import records
+from mirasol.sweeps import locks, records
 from mirasol.sweeps.reporting.outcomes import outcomes
 from mirasol.sweeps.reporting.page import Page, render
 from mirasol.sweeps.reporting.reading import of_sweep, of_workdirs
@@ -119,6 +120,20 @@ def test_a_variant_without_a_done_trial_says_what_became_of_them(broken):
     assert row["accuracy, difference"].text == "no pair"
     assert "mean & no queries, seed 1: stopped (below the median)" in shown.lost
     assert len(shown.lost) == 4
+
+
+def test_what_was_cut_off_is_told_from_what_runs(broken):
+    folder = records.trial_folder(broken, "mean-&-no-queries-2")
+    here = dataclasses.replace(records.read_trial(folder), host=platform.node())
+    records.write_trial(folder, here)
+    said = "mean & no queries, seed 2: cut off (the sweep's command goes on with it)"
+    study, rows = found_in(broken)
+    shown = table(study, list(rows.values()))
+    assert said in shown.lost
+    assert "1 pending, 1 stopped, 1 cut off" in [cell.text for cell in shown.rows[2]]
+    with locks.held(folder):
+        study, rows = found_in(broken)
+    assert said not in table(study, list(rows.values())).lost
 
 
 def test_a_done_trial_without_its_final_score_counts_as_lacking(synthetic):
