@@ -63,6 +63,8 @@ class Attempt:
             record,
             state="running",
             attempts=record.attempts + 1,
+            # Still running: its watcher was cut off before it could write what it took.
+            seconds_incomplete=record.seconds_incomplete or record.state == "running",
             exit_code=None,
             error="",
             reason="",

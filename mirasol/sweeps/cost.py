@@ -41,6 +41,7 @@ def seconds(
       done: finished trials of the sweep.
       known_operations: of variants.
     """
+    done = [each for each in done if not each.seconds_incomplete]
     same = [each.seconds for each in done if each.labels == variant]
     if same:
         return sum(same) / len(same), "as another seed took"

@@ -98,7 +98,8 @@ class TrialRecord:
       started: of the first attempt, ISO 8601 with its zone.
       attempt_started: of the last attempt.
       ended: of the last attempt.
-      seconds: of all attempts together.
+      seconds: of all attempts together that a watcher saw the end of.
+      seconds_incomplete: whether there was another, whose watcher was cut off.
       host: machine of the last attempt.
       device: what the run says of its runtime and device.
       command: of the last attempt.
@@ -138,6 +139,7 @@ class TrialRecord:
     scheduler: int | None = None
     taken_from: str | None = None
     attempt_started: str | None = None
+    seconds_incomplete: bool = False
 
     def __post_init__(self) -> None:
         if self.state not in get_args(State):

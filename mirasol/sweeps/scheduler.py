@@ -172,7 +172,10 @@ class Scheduler:
         with locks.held(trial.folder) as lock:
             record = trial.record()
             if lock is not None and record.state not in ("done", "stopped"):
-                record = dataclasses.replace(record, state="failed", reason=reason, pid=None)
+                lost = record.seconds_incomplete or record.state == "running"
+                record = dataclasses.replace(
+                    record, state="failed", reason=reason, pid=None, seconds_incomplete=lost
+                )
                 write_trial(trial.folder, record)
 
     def _is_mine(self, trial: _Trial) -> bool:

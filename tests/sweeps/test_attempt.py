@@ -90,6 +90,19 @@ def test_a_command_that_is_not_there(tmp_path):
     assert "could not be started" in record.reason
 
 
+def test_an_attempt_whose_watcher_was_cut_off_leaves_the_seconds_incomplete(tmp_path):
+    scheduling.plant(tmp_path, ["fail_once"], pause_s=0.01)
+    (attempt,) = scheduling.attempts(tmp_path)
+    assert attempt() == "failed"
+    assert not read_trial(attempt.folder).seconds_incomplete
+    write_trial(attempt.folder, dataclasses.replace(read_trial(attempt.folder), state="running"))
+    assert attempt() == "done"
+    assert read_trial(attempt.folder).seconds_incomplete
+    write_trial(attempt.folder, dataclasses.replace(read_trial(attempt.folder), state="pending"))
+    assert attempt() == "done"
+    assert read_trial(attempt.folder).seconds_incomplete
+
+
 def test_a_rule_stops_what_is_below_its_value(tmp_path):
     rule = StopBelow(metric="toy/accuracy", step=2, value=0.9)
     record = ended(tmp_path, "fine", 0.2, early_stop=rule)

@@ -30,6 +30,12 @@ def test_operations_tell_it_where_no_seed_does():
     assert "operations" in how
 
 
+def test_a_time_with_a_lost_attempt_tells_nothing():
+    lost = done(SMALL, 1.0, seconds_incomplete=True)
+    assert cost.seconds(SMALL, 100, [lost, done(SMALL, 20.0)], COUNTS)[0] == 20.0
+    assert cost.seconds(LARGE, 300, [lost], COUNTS) is None
+
+
 def test_nothing_tells_it_before_the_first():
     assert cost.seconds(SMALL, 100, [], COUNTS) is None
 

@@ -322,6 +322,7 @@ def test_an_orphan_that_hangs_is_not_waited_for_without_end(hanging):
             os.killpg(leader, signal.SIGKILL)
     (record,) = records(hanging)
     assert (record.state, record.attempts) == ("done", 2)
+    assert record.seconds_incomplete
 
 
 def test_ctrl_c_kills_an_orphan_that_does_not_hear_it(hanging):

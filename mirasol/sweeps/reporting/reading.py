@@ -131,7 +131,8 @@ def _trial(folder: Path, trial: records.TrialRecord | records.PlannedTrial) -> T
         return Trial(trial.seed, workdir, "pending", "not begun")
     if is_cut_off(inside, trial):
         return Trial(trial.seed, workdir, CUT_OFF, "the sweep's command goes on with it")
-    seconds = trial.seconds if trial.state == DONE else None
+    timed = trial.state == DONE and not trial.seconds_incomplete
+    seconds = trial.seconds if timed else None
     stale = bool(trial.stale_files)
     return Trial(trial.seed, workdir, trial.state, _reason(trial), seconds, stale)
 
@@ -213,9 +214,10 @@ def _wall_time(begun: Sequence[records.TrialRecord]) -> str:
         return ""
     first, last = min(start for start, _ in times), max(end for _, end in times)
     whole, added = (last - first).total_seconds(), sum(each.seconds for each in begun)
+    least = "at least " if any(each.seconds_incomplete for each in begun) else ""
     return (
         f"{duration(whole)} from the first start ({first:%Y-%m-%d %H:%M %Z}) to the last end, "
-        f"pauses included; {len(begun)} trials of {duration(added)} in sum"
+        f"pauses included; {len(begun)} trials of {least}{duration(added)} in sum"
     )
 
 

@@ -27,7 +27,7 @@ class Trial:
       state: of records.State; "cut off" where a trial says running and nobody works on it;
         "missing" where a run lacks its record or its last scores.
       reason: why it is not done; "" for one that is.
-      seconds: of all attempts together; None where nobody took the time.
+      seconds: of all attempts together; None where nobody took the time of all.
       stale: whether its source files differed from those of the sweep's last submit.
     """
 

@@ -189,7 +189,14 @@ def _lost(study: Study) -> list[str]:
         for trial in variant.done
         if (lacking := _lacking(study, trial))
     ]
-    return not_done + unscored
+    done = [(variant, trial) for variant in study.variants for trial in variant.done]
+    timed = any(trial.seconds is not None for _, trial in done)
+    untimed = [
+        f"{_named(variant, trial)}: done, without the time of all its attempts"
+        for variant, trial in done
+        if timed and trial.seconds is None
+    ]
+    return not_done + unscored + untimed
 
 
 def _lacking(study: Study, trial: Trial) -> list[str]:

@@ -136,6 +136,20 @@ def test_what_was_cut_off_is_told_from_what_runs(broken):
     assert said not in table(study, list(rows.values())).lost
 
 
+def test_a_time_with_a_lost_attempt_is_not_averaged(synthetic):
+    folder = records.trial_folder(synthetic, "transformer-1")
+    whole = records.read_trial(folder)
+    lost = dataclasses.replace(whole, seconds=0.5, seconds_incomplete=True)
+    records.write_trial(folder, lost)
+    study, rows = found_in(synthetic)
+    shown = table(study, list(rows.values()))
+    time = dict(zip(shown.header, shown.rows[0], strict=True))["time"]
+    assert time.text.endswith("(2 of 3) *")
+    assert shown.lost == ("transformer, seed 1: done, without the time of all its attempts",)
+    kept = [records.read_trial(folder.with_name(f"transformer-{n}")).seconds for n in (0, 2)]
+    assert rows["transformer"].seconds == pytest.approx(np.mean(kept))
+
+
 def test_a_done_trial_without_its_final_score_counts_as_lacking(synthetic):
     metrics = trial_workdir(synthetic, "without-sound-0") / "metrics.jsonl"
     lines = metrics.read_text().splitlines(keepends=True)
@@ -191,6 +205,10 @@ def test_wall_time_is_of_the_trials_that_this_sweep_trained(tmp_path):
         "3 trials of 1 h 30 min in sum"
     )
     assert facts["Of other sweeps"] == "9 trials of audio"
+    at_work["transformer-1"]["seconds_incomplete"] = True
+    folder = made_up.write_synthetic(tmp_path / "cut_off", ROWS, {**at_work, **taken})
+    said = found_in(folder)[0].facts["Wall time"]
+    assert said.endswith("3 trials of at least 1 h 30 min in sum")
     running = {**at_work, "transformer-1": {"started": f"{day}10:00:00+00:00", "state": "running"}}
     folder = made_up.write_synthetic(tmp_path / "again", ROWS, {**running, **taken})
     assert "Wall time" not in found_in(folder)[0].facts
