@@ -54,6 +54,13 @@ def change(folder: Path, **changes) -> None:
     write_trial(inside, dataclasses.replace(read_trial(inside), **changes))
 
 
+def kill_watcher(folder: Path) -> None:
+    """Kills the watcher of the only trial."""
+    (record,) = records(folder)
+    assert record.pid, "0 would be the group of the tests themselves"
+    os.kill(record.pid, signal.SIGKILL)
+
+
 def records(folder: Path) -> list[TrialRecord]:
     return [read_trial(path) for path in sorted((folder / "trials").iterdir())]
 
@@ -175,7 +182,7 @@ def test_ctrl_c_stops_a_trial_of_its_own_whose_watcher_is_dead(tmp_path):
 
     def watcher_dies() -> None:
         wait_until(lambda: starts(tmp_path) == [[0]] and records(tmp_path)[0].process is not None)
-        os.kill(records(tmp_path)[0].pid or 0, signal.SIGKILL)
+        kill_watcher(tmp_path)
 
     mine = scheduling.scheduler(tmp_path, 1, 1)
     mine._executor = Interrupted(tmp_path / "jobs")
@@ -259,7 +266,7 @@ def test_a_trial_that_outlived_its_watcher_is_waited_for(tmp_path):
     wait_until(lambda: starts(tmp_path) == [[0]] and records(tmp_path)[0].process is not None)
     process.kill()
     process.wait()
-    os.kill(records(tmp_path)[0].pid or 0, signal.SIGKILL)
+    kill_watcher(tmp_path)
     assert records(tmp_path)[0].state == "running"
     assert locks.is_held(trial_folder(tmp_path, "trial00"))
     assert scheduling.scheduler(tmp_path, 1, 1).run()
@@ -275,7 +282,7 @@ def hanging(tmp_path) -> Path:
     wait_until(lambda: steps_taken(tmp_path) == 1)
     process.kill()
     process.wait()
-    os.kill(records(tmp_path)[0].pid or 0, signal.SIGKILL)
+    kill_watcher(tmp_path)
     time.sleep(0.3)  # Until it hears no SIGTERM, and longer than the limit below.
     return tmp_path
 
