@@ -159,9 +159,7 @@ class Watch:
         except subprocess.TimeoutExpired:
             _kill_group(process.pid)
             process.wait()
-            return (
-                f"; killed, since it did not end within {self._rules.grace_s:g} s (Sweep.grace_s)"
-            )
+            return self._rules.killed
         return ""
 
     def _end(self, state: State, code: int | None, reason: str) -> str:
