@@ -2,6 +2,7 @@
 
 A trial uses the modules of its parts, those of the training, the tasks, and whatever these import.
 A Combiner that another variant has is not among them: to change it leaves this trial as it is.
+Other people's modules that its gin text imports are, and what they import of Mirasol.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from mirasol.gin_files import shipped_folder
 from mirasol.provenance import code
 from mirasol.spelling import some
 
+_PACKAGE = "mirasol"
 # Beside the parts: what trains them, and the runtimes, which are chosen by name.
 _ROOTS = ("mirasol.session", "mirasol.experiment")
 # Reading and telling of experiments: the same meaning trains the same.
@@ -33,13 +35,14 @@ def used(spec: Spec) -> dict[str, str]:
 
     Files of other people's modules that its gin text imports are among them.
     """
+    plugins = code.plugins(spec.declared)
     parts = {part.reference.target.__module__ for part in spec.wiring.objects()}
-    names = {_name(module) for module in _reached(frozenset(parts))}
+    theirs = {module for item in plugins.items() for module in _imports_of_plugin(*item)}
+    names = {_name(module) for module in _reached(frozenset(parts | theirs))}
     checksums = _checksums()
     vocabularies = {name for name in checksums if name.startswith("gin/")}
-    return {name: checksums[name] for name in sorted(names & checksums.keys() | vocabularies)} | (
-        code.plugins(spec.declared)
-    )
+    found = {name: checksums[name] for name in sorted(names & checksums.keys() | vocabularies)}
+    return found | plugins
 
 
 def changed(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
@@ -119,7 +122,12 @@ def _copy(target: Path) -> None:
 
 
 def _found(plugin: str) -> Path:
-    paths = (Path(folder) / plugin for folder in sys.path)
+    """Returns the file of a plug-in: beside the module that was imported, or where Python looks."""
+    module = sys.modules.get(plugin.partition("/")[0].removesuffix(".py"))
+    file: str | None = getattr(module, "__file__", None)
+    first = Path(file or "")
+    beside = first.parent.parent if first.name == "__init__.py" else first.parent
+    paths = (folder / plugin for folder in (beside, *map(Path, sys.path)))
     return next(path for path in paths if path.is_file())
 
 
@@ -136,6 +144,9 @@ def _name(module: str) -> str:
 
 
 def _path(module: str) -> Path | None:
+    """Returns the file of one of our modules; None for those of others."""
+    if module.partition(".")[0] != _PACKAGE:
+        return None
     package = code.package()
     if not (package / "tasks").is_dir() and module.startswith("mirasol.tasks"):
         package = package.parent
@@ -169,11 +180,22 @@ def _folder(package: str) -> Iterator[Path]:
 def _imports(module: str) -> tuple[str, ...]:
     path = _path(module)
     assert path is not None, module
+    return _imported(path)
+
+
+@functools.cache
+def _imports_of_plugin(name: str, checksum: str) -> tuple[str, ...]:
+    """Returns our modules that a file of others imports; the checksum tells its states apart."""
+    return _imported(_found(name))
+
+
+def _imported(path: Path) -> tuple[str, ...]:
+    """Returns our modules that a source file imports, and the packages that hold them."""
     found: list[str] = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             found += [each.name for each in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             found += [node.module, *(f"{node.module}.{each.name}" for each in node.names)]
     packages = [name.rpartition(".")[0] for name in found]
-    return tuple(name for name in [*found, *packages] if name.split(".")[0] == "mirasol")
+    return tuple(name for name in [*found, *packages] if name.split(".")[0] == _PACKAGE)
