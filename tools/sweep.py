@@ -115,9 +115,14 @@ class _Command:
         attempts = [submission.attempt(folder, each.id, sweep, given.runtime) for each in found]
         code = folder / records.FROZEN / record.code
         if given.executor == "slurm":
+            # As they stand now: another call may have ended some since they were looked for.
+            now = [
+                dataclasses.replace(each, record=records.read_trial(attempt.folder))
+                for attempt, each in zip(attempts, found, strict=True)
+            ]
             left = [
                 attempt
-                for attempt, each in zip(attempts, found, strict=True)
+                for attempt, each in zip(attempts, now, strict=True)
                 if _is_left(folder, each)
             ]
             queue = SlurmExecutor(folder / "jobs", code, given.jobs, _parameters(given.slurm))

@@ -9,16 +9,14 @@ planned -> same id there?       yes: it stays as it is, with the code that it be
 from __future__ import annotations
 
 import dataclasses
-import math
 import shlex
-import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 from mirasol.provenance import code
-from mirasol.sweeps import locks, sources
+from mirasol.sweeps import locks, reuse, sources
 from mirasol.sweeps.attempt import Attempt
 from mirasol.sweeps.plan import Sweep, told
 from mirasol.sweeps.planning import Planned
@@ -29,13 +27,11 @@ from mirasol.sweeps.records import (
     SweepRecord,
     TrialRecord,
     all_trials,
-    read_sweep,
     read_trial,
     trial_folder,
     write_sweep,
     write_trial,
 )
-from mirasol.sweeps.scores import metrics_at
 from mirasol.sweeps.watch import Rules
 
 CONFIG = "trial.gin"
@@ -84,7 +80,7 @@ def chosen(
     """
     records = all_trials(folder)
     by_id = {record.id: record for record in records}
-    done = {each[0].id: each for other in others for each in _done(other, metrics)}
+    done = {each[0].id: each for other in others for each in reuse.done(other, metrics)}
     return [_chosen(trial, by_id, records, done) for trial in trials]
 
 
@@ -175,21 +171,6 @@ def attempt(folder: Path, trial: str, sweep: Sweep, runtime: str) -> Attempt:
     )
 
 
-def _done(other: Path, metrics: Sequence[str]) -> Iterator[tuple[TrialRecord, Path]]:
-    """Yields what another sweep has done that has the metrics, each with its folder."""
-    name = read_sweep(other).name
-    if not (other / FROZEN).is_dir():
-        raise ValueError(
-            f"--reuse={other} holds results that were kept of a sweep, without checkpoints; name "
-            "the folder in which it was trained"
-        )
-    for record in all_trials(other):
-        inside = trial_folder(other, record.id)
-        scored = metrics_at(inside / "workdir", record.steps)
-        if record.state == "done" and all(math.isfinite(scored.get(m, math.nan)) for m in metrics):
-            yield dataclasses.replace(record, taken_from=record.taken_from or name), inside
-
-
 def _chosen(
     trial: Planned,
     by_id: Mapping[str, TrialRecord],
@@ -199,8 +180,8 @@ def _chosen(
     here = by_id.get(trial.id)
     if trial.id in done and not (here and here.attempts):
         record, elsewhere = done[trial.id]
-        # Labels are those of this plan.
-        taken = dataclasses.replace(record, labels=dict(trial.variant))
+        # Labels are those of this plan; the equal id says that nothing of it is stale.
+        taken = dataclasses.replace(record, labels=dict(trial.variant), stale_files=[])
         return Chosen(trial, taken, elsewhere=elsewhere)
     if here:
         return Chosen(trial, here)
@@ -213,48 +194,42 @@ def _chosen(
 
 
 def _write(folder: Path, each: Chosen, here: str, commit: str | None) -> None:
-    inside, planned = trial_folder(folder, each.id), each.planned
+    inside = trial_folder(folder, each.id)
     with locks.held(inside) as lock:
-        begun = (inside / TRIAL).is_file()
+        # Another call may have begun or ended it since it was looked for: what is there now counts.
+        there = read_trial(inside) if (inside / TRIAL).is_file() else None
         if lock is None:
-            if not begun:
+            if there is None:
                 raise ValueError(
                     f"{inside} is being copied by another call of this sweep; give the command "
                     "again when it has ended"
                 )
             return  # Somebody trains it now.
-        if each.elsewhere and each.record:
-            _copy(each.elsewhere, inside)
+        reuse.discard(inside)
+        if each.elsewhere and each.record and not (there and there.attempts):
+            reuse.copy(each.elsewhere, inside)
             # Last, so that a copy that was cut off is made again.
             write_trial(inside, each.record)
-            return
-        if begun:
-            record = read_trial(inside)
-            now = dataclasses.replace(
-                record, labels=dict(planned.variant), stale_files=list(each.stale_files)
-            )
-            if now != record:
+        elif there:
+            labels, stale_files = dict(each.planned.variant), list(each.stale_files)
+            now = dataclasses.replace(there, labels=labels, stale_files=stale_files)
+            if now != there:
                 write_trial(inside, now)
-            return
-        header = f"# {told(planned.variant)}, seed {planned.seed}: the whole of it.\n\n"
-        (inside / CONFIG).write_text(header + planned.spec.declared, encoding="utf-8")
-        record = TrialRecord(
-            id=planned.id,
-            labels=planned.variant,
-            seed=planned.seed,
-            steps=planned.steps,
-            commit=commit,
-            code=here,
-            sources=planned.sources,
-            meaning=planned.meaning,
-        )
-        write_trial(inside, record)
+        else:
+            _begin(inside, each.planned, here, commit)
 
 
-def _copy(trial: Path, folder: Path) -> None:
-    """Copies a trial's folder but for its record and its lock."""
-
-    def left_out(inside: str, names: list[str]) -> set[str]:
-        return {TRIAL, locks.LOCK} & set(names) if Path(inside) == trial else set()
-
-    shutil.copytree(trial, folder, ignore=left_out, dirs_exist_ok=True)
+def _begin(inside: Path, planned: Planned, here: str, commit: str | None) -> None:
+    header = f"# {told(planned.variant)}, seed {planned.seed}: the whole of it.\n\n"
+    (inside / CONFIG).write_text(header + planned.spec.declared, encoding="utf-8")
+    record = TrialRecord(
+        id=planned.id,
+        labels=planned.variant,
+        seed=planned.seed,
+        steps=planned.steps,
+        commit=commit,
+        code=here,
+        sources=planned.sources,
+        meaning=planned.meaning,
+    )
+    write_trial(inside, record)

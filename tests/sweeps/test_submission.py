@@ -129,6 +129,52 @@ def test_what_another_sweep_has_done_is_taken_from_it(submitted, tmp_path_factor
         submission.chosen(folder, trials, [tmp_path_factory.getbasetemp() / "nowhere"])
 
 
+def test_what_is_taken_is_not_stale(submitted, tmp_path_factory):
+    other, _, trials = submitted
+    inside = trial_folder(other, trials[0].id)
+    write_trial(inside, dataclasses.replace(read_trial(inside), stale_files=["mirasol/a.py"]))
+    found = submission.chosen(tmp_path_factory.mktemp("sweep"), trials, [other])
+    assert [each.record.stale_files for each in found] == [[], []]
+
+
+def test_what_was_begun_meanwhile_is_not_taken(submitted, tmp_path_factory):
+    other, sweep, trials = submitted
+    folder = tmp_path_factory.mktemp("sweep")
+    submission.submit(folder, sweep, "three", submission.chosen(folder, trials), [])
+    found = submission.chosen(folder, trials, [other])
+    assert [each.elsewhere is None for each in found] == [False, False]
+    inside = trial_folder(folder, trials[0].id)
+    write_trial(inside, dataclasses.replace(read_trial(inside), state="failed", attempts=1))
+    submission.submit(folder, sweep, "three", found, [])
+    assert [each.state for each in read_trials(folder)] == ["failed", "done"]
+    assert [each.taken_from for each in read_trials(folder)] == [None, "two"]
+
+
+def test_a_copy_that_is_cut_off_leaves_no_workdir(submitted, tmp_path_factory, monkeypatch):
+    other, sweep, trials = submitted
+    folder = tmp_path_factory.mktemp("sweep")
+    for each in trials:
+        (trial_folder(other, each.id) / "workdir").mkdir()
+    submission.submit(folder, sweep, "three", submission.chosen(folder, trials), [])
+
+    def cut_off(source, target, **_):
+        (target / "workdir").mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "copytree", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            found = submission.chosen(folder, trials, [other])
+            submission.submit(folder, sweep, "three", found, [])
+    inside = trial_folder(folder, trials[0].id)
+    assert not (inside / "workdir").exists()
+    (inside / ".draft" / "workdir").mkdir(parents=True)  # Nor does one that was killed.
+    found = submission.chosen(folder, trials)
+    submission.submit(folder, sweep, "three", found, [])
+    assert sorted(path.name for path in inside.iterdir()) == ["lock", "trial.gin", "trial.json"]
+    assert read_trial(inside).state == "pending"
+
+
 def test_a_dry_run_tells_what_is_left_and_about_how_long_it_takes(submitted):
     folder, sweep, trials = submitted
     inside = trial_folder(folder, trials[0].id)
