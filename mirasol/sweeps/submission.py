@@ -9,6 +9,7 @@ planned -> same id there?       yes: it stays as it is, with the code that it be
 from __future__ import annotations
 
 import dataclasses
+import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -160,7 +161,7 @@ def attempt(folder: Path, trial: str, sweep: Sweep, runtime: str) -> Attempt:
             f"--workdir={inside / 'workdir'}",
             f"--runtime={runtime}",
         ),
-        environment={"PYTHONPATH": str(frozen)},
+        environment={"PYTHONPATH": os.pathsep.join([str(frozen), *_python_path()])},
         rules=Rules(
             metrics=tuple(sweep.metrics),
             early_stop=sweep.early_stop,
@@ -169,6 +170,12 @@ def attempt(folder: Path, trial: str, sweep: Sweep, runtime: str) -> Attempt:
             grace_s=sweep.grace_s,
         ),
     )
+
+
+def _python_path() -> list[str]:
+    """Returns where Python looks first here, as a trial has to that is started somewhere else."""
+    given = os.environ.get("PYTHONPATH")
+    return [str(Path(each).absolute()) for each in given.split(os.pathsep)] if given else []
 
 
 def _chosen(

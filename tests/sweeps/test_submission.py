@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
 
 import pytest
@@ -256,12 +257,25 @@ def test_a_source_that_no_trial_uses_makes_none_stale(submitted, edit):
     assert not any(each.stale_files for each in submission.chosen(folder, replanned(trials)))
 
 
-def test_a_trial_is_attempted_with_the_code_that_it_began_with(submitted):
+def test_a_trial_is_attempted_with_the_code_that_it_began_with(submitted, monkeypatch):
     folder, sweep, trials = submitted
     sweep = dataclasses.replace(sweep, grace_s=7.0)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
     attempt = submission.attempt(folder, trials[0].id, sweep, "cpu")
     assert attempt.rules.grace_s == 7.0
     # Devices and threads of here may not be those of the machine that trains.
     assert attempt.environment == {"PYTHONPATH": str(folder / "code" / read_sweep(folder).code)}
     assert attempt.rules.metrics == ("av_shapes_tiny_joint/accuracy",)
     assert attempt.command[-1] == "--runtime=cpu"
+
+
+def test_a_trial_finds_what_python_finds_here_behind_its_frozen_code(
+    submitted, monkeypatch, tmp_path
+):
+    folder, sweep, trials = submitted
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["mine", "/of/others"]))
+    attempt = submission.attempt(folder, trials[0].id, sweep, "cpu")
+    frozen = str(folder / "code" / read_sweep(folder).code)
+    path = attempt.environment["PYTHONPATH"]
+    assert path.split(os.pathsep) == [frozen, str(tmp_path / "mine"), "/of/others"]
