@@ -16,7 +16,7 @@ import contextlib
 import dataclasses
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -36,11 +36,22 @@ TRIAL = "trial.json"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PlannedTrial:
-    """One trial of the plan: its id, axis -> label, and seed."""
+    """One trial of the plan.
+
+    What may change while it runs stands here, for its own record is then its watcher's alone.
+
+    Attributes:
+      id: of the trial that counts.
+      labels: axis -> label.
+      seed: of the trial.
+      stale_files: what it uses that differed from what it ran with as of the submit; None: the
+        sweep was written before this was kept here, and the trial's record says it.
+    """
 
     id: str
     labels: Mapping[str, str]
     seed: int
+    stale_files: Sequence[str] | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -104,7 +115,7 @@ class TrialRecord:
       device: what the run says of its runtime and device.
       command: of the last attempt.
       stale_files: source files that it uses and that differed from those it ran with as of the
-        last submit.
+        last submit; the plan's own come before these.
       sources: source file that it uses -> SHA-256, as it ran.
       meaning: hash of its configuration alone: equal for one trial under two states of the code.
       pid: of the process that watches over the attempt.
@@ -199,18 +210,19 @@ def read_trials(folder: Path) -> list[TrialRecord | PlannedTrial]:
     """Returns what became of each trial of the plan, in its order.
 
     One that was never begun and has no folder is there as it was planned: none is left out. Labels
-    are those of the plan, which may have renamed them since a trial began.
+    are those of the plan, which may have renamed them since a trial began; so is what is stale.
     """
     found: list[TrialRecord | PlannedTrial] = []
     for planned in read_sweep(folder).trials:
         inside = trial_folder(folder, planned.id)
         begun = (inside / TRIAL).is_file()
-        found.append(_relabelled(read_trial(inside), planned) if begun else planned)
+        found.append(_as_planned(read_trial(inside), planned) if begun else planned)
     return found
 
 
-def _relabelled(record: TrialRecord, planned: PlannedTrial) -> TrialRecord:
-    return dataclasses.replace(record, labels=dict(planned.labels))
+def _as_planned(record: TrialRecord, planned: PlannedTrial) -> TrialRecord:
+    stale = record.stale_files if planned.stale_files is None else planned.stale_files
+    return dataclasses.replace(record, labels=dict(planned.labels), stale_files=list(stale))
 
 
 def all_trials(folder: Path) -> list[TrialRecord]:

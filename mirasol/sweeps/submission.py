@@ -131,7 +131,12 @@ def submit(
         base_files=list(sweep.base),
         bindings=list(sweep.bindings),
         trials=[
-            PlannedTrial(id=each.id, labels=each.planned.variant, seed=each.planned.seed)
+            PlannedTrial(
+                id=each.id,
+                labels=each.planned.variant,
+                seed=each.planned.seed,
+                stale_files=list(each.stale_files),
+            )
             for each in found
         ],
         commit=commit,

@@ -9,7 +9,7 @@ import shutil
 
 import pytest
 
-from mirasol.sweeps import dry_run, planning, sources, submission
+from mirasol.sweeps import dry_run, locks, planning, sources, submission
 from mirasol.sweeps.records import (
     all_trials,
     read_sweep,
@@ -235,6 +235,30 @@ def test_what_is_stale_stands_or_is_trained_anew_beside_the_old(submitted, edit)
         .read_text()
         .endswith("# One more line.\n")
     )
+
+
+def test_what_is_stale_is_told_of_a_trial_that_ran_at_the_submit(submitted, edit):
+    folder, sweep, trials = submitted
+    edit("models/token_turing.py")
+    inside = trial_folder(folder, trials[1].id)
+    of_the_watcher = read_trial(inside)
+    found = submission.chosen(folder, replanned(trials))
+    with locks.held(inside) as lock:
+        assert lock is not None
+        submission.submit(folder, sweep, "two", submission.settled(found, "keep"), [])
+        write_trial(inside, of_the_watcher)
+    told = [each.stale_files for each in read_trials(folder)]
+    assert told == [[], ["mirasol/models/token_turing.py"]]
+    # A sweep that was written before says nothing of it; then its trials do.
+    write_trial(inside, dataclasses.replace(of_the_watcher, stale_files=["mirasol/a.py"]))
+    file = folder / "sweep.json"
+    values = json.loads(file.read_text())
+    values["trials"] = [
+        {name: value for name, value in each.items() if name != "stale_files"}
+        for each in values["trials"]
+    ]
+    file.write_text(json.dumps(values))
+    assert [each.stale_files for each in read_trials(folder)] == [[], ["mirasol/a.py"]]
 
 
 def test_what_is_edited_between_plan_and_copy_is_refused(submitted, edit):
