@@ -32,6 +32,7 @@ State = Literal["pending", "running", "done", "failed", "stopped"]
 FROZEN = "code"
 SWEEP = "sweep.json"
 TRIAL = "trial.json"
+CONFIG = "trial.gin"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -115,7 +116,8 @@ class TrialRecord:
       device: what the run says of its runtime and device.
       command: of the last attempt.
       stale_files: source files that it uses and that differed from those it ran with as of the
-        last submit; the plan's own come before these.
+        last submit, and its "configuration", where other code makes it another one; the plan's
+        own come before these.
       sources: source file that it uses -> SHA-256, as it ran.
       meaning: hash of its configuration alone: equal for one trial under two states of the code.
       pid: of the process that watches over the attempt.

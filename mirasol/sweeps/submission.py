@@ -2,7 +2,7 @@
 
 planned -> same id there?       yes: it stays as it is, with the code that it began with
                                 no, done under this id in another sweep: copied from there
-                                no, same meaning under other sources: stale
+                                no, the same was asked for under other code: stale
                                 no: trials/<id>/ with trial.gin and a pending trial.json
 """
 
@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Literal
 
 from mirasol.provenance import code
-from mirasol.sweeps import locks, reuse, sources
+from mirasol.sweeps import locks, reuse, sources, stale
 from mirasol.sweeps.attempt import Attempt
 from mirasol.sweeps.plan import Sweep, told
 from mirasol.sweeps.planning import Planned
 from mirasol.sweeps.records import (
+    CONFIG,
     FROZEN,
     TRIAL,
     PlannedTrial,
@@ -35,7 +36,6 @@ from mirasol.sweeps.records import (
 )
 from mirasol.sweeps.watch import Rules
 
-CONFIG = "trial.gin"
 Stale = Literal["ask", "keep", "retrain"]
 
 
@@ -46,7 +46,7 @@ class Chosen:
     Attributes:
       planned: of now.
       record: of the same id; of another where a stale one stands for it; None: not begun.
-      stale_files: what changed since the record's trial began.
+      stale_files: what changed since the record's trial began, see `stale.changed`.
       elsewhere: folder of the trial in another sweep, if it is done there and to be copied.
     """
 
@@ -79,27 +79,31 @@ def chosen(
     Raises:
       ValueError: one of the others holds no sweep, or results that were kept of one.
     """
-    records = all_trials(folder)
-    by_id = {record.id: record for record in records}
+    by_id = {record.id: record for record in all_trials(folder)}
     done = {each[0].id: each for other in others for each in reuse.done(other, metrics)}
-    return [_chosen(trial, by_id, records, done) for trial in trials]
+    planned = {trial.id for trial in trials}
+    others_here = [record for name, record in by_id.items() if name not in planned]
+    return [
+        _chosen(trial, by_id.get(trial.id), done) or _stale(folder, trial, others_here)
+        for trial in trials
+    ]
 
 
-def settled(found: Sequence[Chosen], stale: Stale) -> list[Chosen]:
+def settled(found: Sequence[Chosen], decision: Stale) -> list[Chosen]:
     """Returns what is run, after a decision about what is stale.
 
     Raises:
       ValueError: something finished is stale, and nobody has decided.
     """
     old = [each for each in found if each.stale_files]
-    if old and stale == "ask":
+    if old and decision == "ask":
         files = sorted({name for each in old for name in each.stale_files})
         raise ValueError(
             f"{len(old)} trials of this sweep ran with other code ({', '.join(files[:4])}"
             f"{', ...' if len(files) > 4 else ''} changed): --stale=keep lets them stand (and goes "
             "on with their own code), --stale=retrain trains them anew beside the old ones"
         )
-    if stale == "keep":
+    if decision == "keep":
         return list(found)
     return [Chosen(each.planned, None) if each.stale_files else each for each in found]
 
@@ -184,25 +188,21 @@ def _python_path() -> list[str]:
 
 
 def _chosen(
-    trial: Planned,
-    by_id: Mapping[str, TrialRecord],
-    records: Sequence[TrialRecord],
-    done: Mapping[str, tuple[TrialRecord, Path]],
-) -> Chosen:
-    here = by_id.get(trial.id)
+    trial: Planned, here: TrialRecord | None, done: Mapping[str, tuple[TrialRecord, Path]]
+) -> Chosen | None:
+    """Returns the trial of this very id, of another sweep or of this one."""
     if trial.id in done and not (here and here.attempts):
         record, elsewhere = done[trial.id]
         # Labels are those of this plan; the equal id says that nothing of it is stale.
         taken = dataclasses.replace(record, labels=dict(trial.variant), stale_files=[])
         return Chosen(trial, taken, elsewhere=elsewhere)
-    if here:
-        return Chosen(trial, here)
-    older = [each for each in records if each.meaning == trial.meaning and each.attempts]
-    if not older:
-        return Chosen(trial, None)
-    # The one that is done, and of several the last.
-    best = max(older, key=lambda each: (each.state == "done", each.ended or ""))
-    return Chosen(trial, best, tuple(sources.changed(best.sources, trial.sources)))
+    return Chosen(trial, here) if here else None
+
+
+def _stale(folder: Path, trial: Planned, records: Sequence[TrialRecord]) -> Chosen:
+    """Returns the trial with one of other code, if there is any."""
+    best = stale.older(folder, trial, records)
+    return Chosen(trial, best, stale.changed(folder, best, trial) if best else ())
 
 
 def _write(folder: Path, each: Chosen, here: str, commit: str | None) -> None:

@@ -9,6 +9,7 @@ import shutil
 
 import pytest
 
+from mirasol import config, wiring
 from mirasol.sweeps import dry_run, locks, planning, sources, submission
 from mirasol.sweeps.records import (
     all_trials,
@@ -235,6 +236,74 @@ def test_what_is_stale_stands_or_is_trained_anew_beside_the_old(submitted, edit)
         .read_text()
         .endswith("# One more line.\n")
     )
+
+
+def reread(trials, *bindings: str):
+    """Returns the trials as the code is now, defaults too, with further bindings."""
+    found = []
+    for each in trials:
+        spec = config.load(each.files, (*each.bindings, *bindings))
+        meaning = sources.digest(dict(spec.meaning))
+        identity = sources.digest([meaning, each.sources])
+        found.append(dataclasses.replace(each, id=identity, spec=spec, meaning=meaning))
+    return found
+
+
+def test_a_default_that_is_new_makes_stale_and_not_another_trial(submitted, monkeypatch):
+    folder, sweep, trials = submitted
+    for each in trials:
+        workdir = trial_folder(folder, each.id) / "workdir"
+        workdir.mkdir()
+        (workdir / "operative_config.gin").write_text(each.spec.operative)
+    plain = wiring.defaults
+
+    def with_another(target):
+        return plain(target) | ({"added": 1} if target.__name__ == "TransformerCombiner" else {})
+
+    monkeypatch.setattr(wiring, "defaults", with_another)
+    monkeypatch.setattr(config, "defaults", with_another)
+    anew = reread(trials)
+    assert [new.meaning == old.meaning for new, old in zip(anew, trials, strict=True)] == [
+        False,
+        True,
+    ]
+    found = submission.chosen(folder, anew)
+    assert [each.stale_files for each in found] == [
+        ("configuration (TransformerCombiner.added)",),
+        (),
+    ]
+    assert [each.id for each in found] == [each.id for each in trials]
+    with pytest.raises(ValueError, match=r"1 trials .* \(configuration \(Transformer"):
+        submission.settled(found, "ask")
+    submission.submit(folder, sweep, "two", submission.settled(found, "keep"), [])
+    assert [each.id for each in read_trials(folder)] == [each.id for each in trials]
+
+
+def test_what_is_asked_for_anew_is_a_new_trial(submitted):
+    folder, _, trials = submitted
+    changed = reread(trials, "WIDTH = 48")
+    assert [each.variant for each in changed] == [each.variant for each in trials]
+    assert [each.record for each in submission.chosen(folder, changed)] == [None, None]
+
+
+def test_a_part_of_another_module_is_stale_under_its_label_and_new_under_another(submitted):
+    folder, _, trials = submitted
+    inside = trial_folder(folder, trials[0].id)
+    text = (inside / submission.CONFIG).read_text()
+    assert "from mirasol.models import combiners\n" in text
+    moved = text.replace("models import combiners", "models import fusion")
+    (inside / submission.CONFIG).write_text(moved.replace("combiners.Trans", "fusion.Trans"))
+    write_trial(inside, dataclasses.replace(read_trial(inside), meaning="of then"))
+    now = dataclasses.replace(trials[0], id="of-now")
+    (found,) = submission.chosen(folder, [now])
+    assert (found.id, found.stale_files) == (trials[0].id, ("configuration",))
+    other = dataclasses.replace(now, variant={"combiner": "another"})
+    assert submission.chosen(folder, [other])[0].record is None
+    # What the plan has as it is stands for no other of its trials.
+    assert [each.record is None for each in submission.chosen(folder, [trials[0], now])] == [
+        False,
+        True,
+    ]
 
 
 def test_what_is_stale_is_told_of_a_trial_that_ran_at_the_submit(submitted, edit):
