@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from mirasol.findings import ExperimentError
+from mirasol.spelling import some
 from mirasol.sweeps import locks, records
 from mirasol.sweeps.ending import is_cut_off
 from mirasol.sweeps.screen import row, screen
@@ -84,6 +85,7 @@ class _Command:
 
         given, name = self.given, self.folder.name
         left = [each for each in self._settled() if _is_left(self.folder, each)]
+        _require_current(left)
         if not left:
             print("nothing is left to train")
             return 0
@@ -148,6 +150,23 @@ def _is_left(folder: Path, trial: Chosen) -> bool:
     if trial.record and trial.record.state in ("done", "stopped"):
         return False
     return not locks.is_held(records.trial_folder(folder, trial.id))
+
+
+def _require_current(left: Sequence[Chosen]) -> None:
+    """Raises ValueError for trials of other code, which commands for elsewhere cannot go on with.
+
+    These carry the gin files and the code of now, and the workdir of then.
+    """
+    from mirasol.sweeps.plan import told
+
+    old = [each for each in left if each.stale_files]
+    if old:
+        named = some([f"{each.id} {told(each.planned.variant)}" for each in old])
+        raise ValueError(
+            f"{named} began with other code, and a command for elsewhere would go on with that of "
+            "now: --stale=retrain gives commands that train them anew beside the old ones; or "
+            "first end them here with their own code, by the command with --stale=keep alone"
+        )
 
 
 def _status(given: argparse.Namespace) -> int:

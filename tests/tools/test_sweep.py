@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import platform
 import runpy
@@ -11,6 +12,7 @@ from typing import get_args
 import pytest
 
 from mirasol.sweeps import locks, records
+from mirasol.sweeps.planning import Planned
 from mirasol.sweeps.submission import Chosen
 from tests.sweeps.reporting import made_up
 
@@ -92,6 +94,31 @@ def test_what_has_ended_or_is_worked_on_is_not_left(sweep):
     with locks.held(records.trial_folder(sweep, record.id)) as lock:
         assert lock is not None
         assert not is_left(states["running"])
+
+
+def test_a_command_for_elsewhere_does_not_go_on_with_a_trial_of_other_code(sweep):
+    record = dataclasses.replace(records.read_trials(sweep)[0], state="failed")
+    trial = Planned(
+        id="of-now",
+        variant={"combiner": "ttm"},
+        seed=0,
+        files=(),
+        bindings=(),
+        spec=None,
+        steps=4,
+        sources={},
+        meaning="",
+    )
+    command = object.__new__(TOOL["_Command"])
+    command.folder = sweep
+    command.given = argparse.Namespace(stale="keep", print_commands=True)
+    command.found = [Chosen(trial, record, ("mirasol/a.py",))]
+    with pytest.raises(ValueError, match=rf"{record.id} combiner=ttm began with other code"):
+        command._elsewhere()
+    # One that has ended is not gone on with.
+    ended = dataclasses.replace(record, state="done")
+    command.found = [Chosen(trial, ended, ("mirasol/a.py",))]
+    assert command._elsewhere() == 0
 
 
 def test_places_have_their_device_and_their_share_of_the_cores(monkeypatch):
