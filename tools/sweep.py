@@ -100,7 +100,7 @@ class _Command:
             given.slurm_script.write_text(script, encoding="utf-8")
             print(f"{given.slurm_script}: sbatch takes it; written and not tried on a cluster")
         if given.xpk_manifest:
-            manifest = elsewhere.kubernetes(name, named, given.image)
+            manifest = elsewhere.kubernetes(name, named, given.image or "IMAGE")
             given.xpk_manifest.write_text(manifest, encoding="utf-8")
             print(f"{given.xpk_manifest}: kubectl apply -f takes it; not tried on a cluster")
         return 0
@@ -241,7 +241,7 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     add("--print_commands", action="store_true", help="of each trial that is left, for elsewhere")
     add("--slurm_script", type=Path, metavar="FILE", help="write an array of the trials left")
     add("--xpk_manifest", type=Path, metavar="FILE", help="write JobSets of the trials left")
-    add("--image", default="IMAGE", help="of the manifest's containers")
+    add("--image", help="of the manifest's containers (default IMAGE, to be filled in)")
     gin = [each for each in arguments if each.startswith("--gin.")]
     given = parser.parse_args([each for each in arguments if each not in gin])
     given.gin = [each.removeprefix("--gin.").replace("=", " = ", 1) for each in gin]
@@ -267,16 +267,38 @@ def _require_sound(given: argparse.Namespace) -> None:
             raise ValueError(
                 "--jobs beside --devices: one trial runs on each device; leave one out"
             )
-    elsewhere = {"--print_commands": given.print_commands, "--slurm_script": given.slurm_script}
-    elsewhere["--xpk_manifest"] = given.xpk_manifest
-    if given.reuse and any(elsewhere.values()):
-        named = next(name for name, value in elsewhere.items() if value)
-        raise ValueError(
-            f"--reuse beside {named}, which copies nothing: let the command train or queue the rest"
-        )
     for text in given.slurm:
         if not all(text.partition("=")[::2]):
             raise ValueError(f"--slurm={text}; it must be NAME=VALUE, such as partition=gpu")
+    _require_together(given)
+
+
+def _require_together(given: argparse.Namespace) -> None:
+    """Raises ValueError for a flag that means nothing beside another one, or without it."""
+    names = ("print_commands", "slurm_script", "xpk_manifest")
+    written = next((f"--{name}" for name in names if getattr(given, name)), None)
+    if given.reuse and written:
+        raise ValueError(
+            f"--reuse beside {written}, which copies nothing: let the command train or queue the "
+            "rest"
+        )
+    if given.executor == "slurm" and written:
+        raise ValueError(f"--executor=slurm beside {written}, which queues nothing: drop one")
+    if given.executor == "slurm" and given.devices is not None:
+        raise ValueError(
+            "--devices beside --executor=slurm: which device a trial has is up to the cluster; "
+            "drop --devices (--slurm=gpus_per_node=1 asks for one)"
+        )
+    if given.slurm and given.executor != "slurm":
+        raise ValueError(
+            f"--slurm={given.slurm[0]} without --executor=slurm, which alone takes it: drop "
+            "--slurm, or add that"
+        )
+    if given.image is not None and not given.xpk_manifest:
+        raise ValueError(
+            f"--image={given.image} without --xpk_manifest=FILE, which alone takes it: drop "
+            "--image, or add that"
+        )
 
 
 if __name__ == "__main__":

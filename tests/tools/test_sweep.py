@@ -72,6 +72,20 @@ def test_what_was_cut_off_is_told_from_what_runs(sweep, capsys):
         (["--gin_file=a.gin", "--devices="], "--devices= has an empty name"),
         (["--gin_file=a.gin", "--devices=0,1", "--jobs=2"], "one trial runs on each device"),
         (["--gin_file=a.gin", "--slurm=gpu"], "--slurm=gpu; it must be NAME=VALUE"),
+        (["--gin_file=a.gin", "--slurm=a=b"], "--slurm=a=b without --executor=slurm"),
+        (["--gin_file=a.gin", "--image=b"], "--image=b without --xpk_manifest=FILE"),
+        (
+            ["--gin_file=a.gin", "--executor=slurm", "--devices=0"],
+            "--devices beside --executor=slurm",
+        ),
+        (
+            ["--gin_file=a.gin", "--executor=slurm", "--print_commands"],
+            "--executor=slurm beside --print_commands",
+        ),
+        (
+            ["--gin_file=a.gin", "--executor=slurm", "--slurm_script=b.sh"],
+            "--executor=slurm beside --slurm_script",
+        ),
         (["--status", "--folder=nowhere"], "nowhere holds no sweep"),
         (["--gin_file=ablations/combinr.gin"], "did you mean 'ablations/combiner.gin'"),
         (["--gin_file=runs/av_shapes.gin"], "no sweep; a sweep binds plan.Sweep"),
