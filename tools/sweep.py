@@ -200,7 +200,8 @@ def _slots(devices: str | None, jobs: int) -> list[Mapping[str, str | None]]:
     Trials at one time share the cores; each has the device that its place names.
     """
     names = devices.split(",") if devices else [os.environ.get("CUDA_VISIBLE_DEVICES")] * jobs
-    cores = max(1, (os.cpu_count() or 1) // len(names))
+    # Those that this process may use: a container or taskset may leave it fewer than there are.
+    cores = max(1, len(os.sched_getaffinity(0)) // len(names))
     threads = os.environ.get("OMP_NUM_THREADS", str(cores))
     return [{"CUDA_VISIBLE_DEVICES": name, "OMP_NUM_THREADS": threads} for name in names]
 

@@ -138,7 +138,9 @@ def test_a_command_for_elsewhere_does_not_go_on_with_a_trial_of_other_code(sweep
 def test_places_have_their_device_and_their_share_of_the_cores(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
-    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    # Of more cores, those that this process may use.
+    monkeypatch.setattr("os.cpu_count", lambda: 64)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)))
     slots = TOOL["_slots"]
     assert slots("0,1", 1) == [
         {"CUDA_VISIBLE_DEVICES": "0", "OMP_NUM_THREADS": "4"},
