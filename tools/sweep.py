@@ -60,7 +60,7 @@ class _Command:
         self.given, self.arguments = given, arguments
         self.sweep = planning.read(given.gin_file, given.gin)
         self.folder: Path = given.folder
-        trials = planning.plan(self.sweep, given.gin_file)
+        trials = planning.plan(self.sweep, given.gin_file, given.gin)
         self.found = submission.chosen(self.folder, trials, given.reuse, self.sweep.metrics)
 
     def run(self) -> int:

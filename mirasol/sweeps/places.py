@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 
 from mirasol.findings import Finding
 from mirasol.gin_files import find
 from mirasol.spelling import closest, hint
+from mirasol.statements import Reader, Statement
 from mirasol.sweeps.plan import Axis, Sweep, Variant, told
 from mirasol.trial import Trial
 from mirasol.wiring import Wiring
@@ -40,6 +43,62 @@ def _line(text: str, files: Sequence[str], *, quoted: bool = True) -> str:
             if any(each in line.partition("#")[0] for each in wanted):
                 return f"{find(file)} line {number}"
     return ""
+
+
+def place_of_plan(said: str, sweep: Sweep, files: Sequence[str], bindings: Sequence[str]) -> str:
+    """Returns the place of what a plan refuses: what it names, was given, or the plan itself."""
+    own = type(sweep.plan).__name__
+    named = re.findall(r"\b(?:Sweep|" + own + r")\.\w+", said)
+    statements = _statements(files, bindings)
+    given = [_name(each) for each in statements if _name(each).partition(".")[0] == own]
+    candidates = [*named, *given, "Sweep.plan"]
+    places = (place_of_binding(each, files, bindings) for each in candidates)
+    return next(filter(None, places), files[-1])
+
+
+def place_of_binding(name: str, files: Sequence[str], bindings: Sequence[str]) -> str:
+    """Returns the place that binds "Class.parameter" last; "" for none."""
+    places = [each.place for each in _statements(files, bindings) if _name(each) == name]
+    return places[-1] if places else ""
+
+
+def place_of_label(axis: str, label: str, files: Sequence[str], bindings: Sequence[str]) -> str:
+    """Returns the line of a label of an axis; that of all its labels where it is elsewhere."""
+    statements = _statements(files, bindings)
+    named = {
+        each.binding.scope
+        for each in statements
+        if _name(each) == "Axis.name" and each.binding.value == axis
+    }
+    labels = [
+        each for each in statements if _name(each) == "Axis.labels" and each.binding.scope in named
+    ]
+    if not labels:
+        return ""
+    last = labels[-1]
+    if last.source.is_flag:
+        return last.place
+    behind = [each.binding.line for each in statements if each.source is last.source]
+    end = min((line for line in behind if line > last.binding.line), default=None)
+    lines = Path(last.source.name).read_text(encoding="utf-8").splitlines()
+    key = re.compile(rf"""(['"]){re.escape(label)}\1\s*:""")
+    for number in range(last.binding.line, end or len(lines) + 1):
+        if key.search(lines[number - 1]):
+            return last.source.place(number)
+    return last.place
+
+
+def _statements(files: Sequence[str], bindings: Sequence[str]) -> list[Statement]:
+    reader = Reader()
+    for file in files:
+        reader.read_file(find(file))
+    for binding in bindings:
+        reader.read_flag(binding)
+    return reader.statements
+
+
+def _name(statement: Statement) -> str:
+    return ".".join(statement.written[1:])
 
 
 def once(findings: Sequence[Finding]) -> list[Finding]:

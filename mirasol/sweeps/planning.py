@@ -21,7 +21,14 @@ from mirasol.gin_files import find
 from mirasol.refusals import told as told_refusals
 from mirasol.spelling import closest, hint
 from mirasol.sweeps import sources
-from mirasol.sweeps.places import once, other_ends, placed
+from mirasol.sweeps.places import (
+    once,
+    other_ends,
+    place_of_binding,
+    place_of_label,
+    place_of_plan,
+    placed,
+)
 from mirasol.sweeps.plan import Sweep, Variant, told
 from mirasol.training.hooks import is_due
 from mirasol.trial import Trial
@@ -90,12 +97,19 @@ def read(files: Sequence[str], bindings: Sequence[str] = ()) -> Sweep:
     return found[0]
 
 
-def plan(sweep: Sweep, files: Sequence[str], *, read_first: Read = checked) -> list[Planned]:
+def plan(
+    sweep: Sweep,
+    files: Sequence[str],
+    bindings: Sequence[str] = (),
+    *,
+    read_first: Read = checked,
+) -> list[Planned]:
     """Returns the trials, each variant with all its seeds.
 
     Args:
       sweep: that the files state.
       files: for the places of mistakes.
+      bindings: over them, for the same.
       read_first: reads the first trial of each variant; the others differ in their seeds alone.
 
     Raises:
@@ -103,15 +117,24 @@ def plan(sweep: Sweep, files: Sequence[str], *, read_first: Read = checked) -> l
     """
     findings: list[Finding] = []
     trials: list[Planned] = []
-    for variant in sweep.variants():
+    for variant in _variants(sweep, files, bindings):
         try:
             trials += _of_variant(sweep, variant, read_first)
         except ExperimentError as error:
             findings += [placed(each, sweep, variant, files) for each in error.findings]
     if findings:
         raise ExperimentError(once(findings))
-    _require_apart(trials)
+    if alike := list(_alike(trials, files, bindings)):
+        raise ExperimentError(alike)
     return trials
+
+
+def _variants(sweep: Sweep, files: Sequence[str], bindings: Sequence[str]) -> list[Variant]:
+    try:
+        return sweep.variants()
+    except ValueError as error:
+        place = place_of_plan(str(error), sweep, files, bindings)
+        raise ExperimentError([Finding(place, str(error))]) from None
 
 
 def _of_variant(sweep: Sweep, variant: Variant, read_first: Read) -> Iterator[Planned]:
@@ -201,14 +224,30 @@ def _titled(trial: Planned) -> str:
     return f"{told(trial.variant)} seed {trial.seed}"
 
 
-def _require_apart(trials: Sequence[Planned]) -> None:
-    """Raises ExperimentError where two trials mean the same: one would pass for two."""
+def _alike(
+    trials: Sequence[Planned], files: Sequence[str], bindings: Sequence[str]
+) -> Iterator[Finding]:
+    """Yields each trial that means the same as one before it: one would pass for two.
+
+    Two variants are told once, whatever the seeds, and two seeds once, whatever the variant.
+    """
     known: dict[str, Planned] = {}
+    pairs: dict[tuple[object, object], tuple[Planned, Planned]] = {}
     for trial in trials:
         other = known.setdefault(trial.meaning, trial)
         if other is not trial:
-            said = (
-                f"{_titled(trial)} means the same as {_titled(other)}: leave one out, or give it "
-                "what sets it apart"
-            )
-            raise ExperimentError([Finding("", said)])
+            here, there = told(trial.variant), told(other.variant)
+            key = (here, there) if here != there else (trial.seed, other.seed)
+            pairs.setdefault(key, (trial, other))
+    for trial, other in pairs.values():
+        said = (
+            f"{_titled(trial)} means the same as {_titled(other)}: leave one out, or give it "
+            "what sets it apart"
+        )
+        differing = [name for name in trial.variant if trial.variant[name] != other.variant[name]]
+        if differing:
+            label = trial.variant[differing[0]]
+            place = place_of_label(differing[0], label, files, bindings)
+        else:
+            place = place_of_binding("Sweep.seeds", files, bindings)
+        yield Finding(place or files[-1], said)

@@ -163,6 +163,68 @@ def test_variants_that_mean_the_same_are_refused(file):
         planned(file)
 
 
+def test_each_pair_that_means_the_same_has_the_line_of_its_label(file):
+    text = file.read_text().replace("'models/combiners/token_turing.gin'", "")
+    # The label's name stands elsewhere, too, and is of no concern there.
+    text = text.replace("}\n", "    'third': [],\n    }\n# 'third': nothing\n")
+    file.write_text(text.replace("[0]", "[0, 1]"))
+    with pytest.raises(ExperimentError) as caught:
+        planned(file)
+    findings = caught.value.findings
+    lines = text.splitlines()
+    numbers = [lines.index(line) + 1 for line in lines if line.strip().endswith("': [],")][1:]
+    assert [each.place for each in findings] == [f"{file} line {number}" for number in numbers]
+    second, third = (each.message for each in findings)
+    assert second.startswith("combiner=token_turing seed 0 means the same as combiner=transformer")
+    assert third.startswith("combiner=third seed 0 means the same as combiner=transformer seed 0")
+
+
+def test_seeds_that_mean_the_same_have_the_line_of_the_seeds(file):
+    file.write_text(file.read_text().replace("[0]", "[1, 2, 3]"))
+    fixed = "Sweep.bindings = ['Trainer.seed = 3']"
+    with pytest.raises(ExperimentError) as caught:
+        planned(file, fixed)
+    assert [each.place for each in caught.value.findings] == [f"{file} line 11"] * 2
+
+
+@pytest.mark.parametrize(
+    ("written", "said", "line"),
+    [
+        (
+            "baseline = {'combiner': 'transformer'}\n    plan = @plan.Random()",
+            "'combiner=transformer' is none of the 1 variants",
+            10,
+        ),
+        ("plan = @plan.OneAtATime()", "wants a label of combiner in Sweep.baseline", 10),
+        ("plan = @plan.Listed()", "'combiner=transformer' is there twice", 23),
+    ],
+)
+def test_a_plan_that_does_not_fit_has_its_line(file, written, said, line):
+    text = file.read_text().replace("plan = @plan.Grid()", written)
+    if "Random" in written:
+        text += "\nplan.Random.count = 1\n"
+    if "Listed" in written:
+        text += "\nplan.Listed:\n    # None twice.\n    combinations = [\n        "
+        text += "{'combiner': 'transformer'}, {'combiner': 'transformer'}]\n"
+    file.write_text(text)
+    with pytest.raises(ExperimentError) as caught:
+        planning.plan(planning.read([str(file)]), [str(file)], read_first=planning.loaded)
+    (finding,) = caught.value.findings
+    assert said in finding.message
+    assert finding.place == f"{file} line {line}"
+
+
+def test_a_plan_that_a_flag_makes_unfit_has_the_flag(file):
+    text = file.read_text().replace("@plan.Grid()", "@plan.Random()")
+    file.write_text(f"{text}\nplan.Random.count = 1\n")
+    flag = "Random.count = 3"
+    sweep = planning.read([str(file)], [flag])
+    with pytest.raises(ExperimentError) as caught:
+        planning.plan(sweep, [str(file)], [flag], read_first=planning.loaded)
+    (finding,) = caught.value.findings
+    assert str(finding) == "--gin.Random.count: Random.count is 3; the grid has only 2"
+
+
 @pytest.mark.parametrize("name", sweeps())
 def test_a_shipped_sweep_can_be_read(name):
     files = [name] if name != "ablations/on_msrvtt_qa.gin" else ["ablations/combiner.gin", name]
