@@ -201,7 +201,8 @@ def _slots(devices: str | None, jobs: int) -> list[Mapping[str, str | None]]:
     """
     names = devices.split(",") if devices else [os.environ.get("CUDA_VISIBLE_DEVICES")] * jobs
     # Those that this process may use: a container or taskset may leave it fewer than there are.
-    cores = max(1, len(os.sched_getaffinity(0)) // len(names))
+    mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = max(1, mine // len(names))
     threads = os.environ.get("OMP_NUM_THREADS", str(cores))
     return [{"CUDA_VISIBLE_DEVICES": name, "OMP_NUM_THREADS": threads} for name in names]
 
