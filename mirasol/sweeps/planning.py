@@ -85,16 +85,32 @@ def read(files: Sequence[str], bindings: Sequence[str] = ()) -> Sweep:
       ExperimentError: all that is wrong with their text and numbers.
     """
     examined = examine(files, bindings, ROOT)
+    found_out = [_of_sweep(each, files) for each in examined.findings]
     if examined.wiring is None:
-        message = f"{', '.join(files)}: no sweep; a sweep binds plan.Sweep (docs/sweeps.md)"
-        raise ExperimentError([*examined.findings, Finding("", message)])
+        raise ExperimentError(found_out)
     trial = Trial(examined.wiring, examined.bound, examined.broken)
-    findings = [*examined.findings, *trial.findings, *told_refusals(trial.refusals)]
+    findings = [*found_out, *trial.findings, *told_refusals(trial.refusals)]
     if findings:
         raise ExperimentError([*findings, *other_ends(examined.wiring, trial, files)])
     found = [each for each in trial.built.values() if isinstance(each, Sweep)]
     assert len(found) == 1, "one root"
     return found[0]
+
+
+def _of_sweep(finding: Finding, files: Sequence[str]) -> Finding:
+    """Returns a finding about gin files in general with what it means for a sweep's."""
+    message = finding.message
+    if message.startswith("no gin file given binds Sweep"):
+        named = f"{', '.join(files)}: no sweep; a sweep binds plan.Sweep, as those of ablations/ do"
+        return Finding("", f"{named} (docs/sweeps.md)")
+    if finding.place.startswith("--gin.") and message.startswith("nothing uses the macro"):
+        name = finding.place.removeprefix("--gin.")
+        return Finding(
+            finding.place,
+            f"{message} in the sweep's own files; for all its trials it is one of Sweep.bindings, "
+            f"for those of a label it goes into Axis.labels: '{name} = VALUE'",
+        )
+    return finding
 
 
 def plan(

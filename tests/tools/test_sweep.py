@@ -90,6 +90,7 @@ def test_what_was_cut_off_is_told_from_what_runs(sweep, capsys):
         (["--gin_file=ablations/combinr.gin"], "did you mean 'ablations/combiner.gin'"),
         (["--gin_file=runs/av_shapes.gin"], "no sweep; a sweep binds plan.Sweep"),
         (["--gin_file=ablations/combiner.gin", "--gin.Sweep.seed=[1]"], "did you mean 'seeds'"),
+        (["--gin_file=ablations/combiner.gin", "--gin.TRAIN_STEPS=9"], "one of Sweep.bindings"),
     ],
 )
 def test_mistakes_are_told(arguments, said, capsys):
