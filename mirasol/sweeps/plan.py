@@ -38,7 +38,8 @@ class Axis:
         ("WIDTH = 192"), given after the base run; an empty list is the base run as it is.
 
     Raises:
-      ValueError: no name or labels, an empty label, or labels that stand for no lists of text.
+      ValueError: no name or labels, a label that is empty or no text, or labels that stand for no
+        lists of text.
     """
 
     name: AxisName
@@ -53,6 +54,12 @@ class Axis:
             )
         if not self.labels:
             raise ValueError(f"Axis.labels of axis {self.name!r} is empty; give at least one")
+        for label in self.labels:
+            if not isinstance(label, str):
+                raise ValueError(
+                    f"Axis.labels of axis {self.name!r} has the label {label!r}, which is no text; "
+                    f"write {str(label)!r}"
+                )
         for label, changes in self.labels.items():
             texts = isinstance(changes, list | tuple) and all(type(it) is str for it in changes)
             if not texts:

@@ -98,7 +98,7 @@ def test_an_axis_without_a_name_is_refused():
         Axis(name="", labels={"a": []})
 
 
-@pytest.mark.parametrize("labels", [{}, {"": []}, {"a": "one.gin"}, {"a": [1]}])
+@pytest.mark.parametrize("labels", [{}, {"": []}, {8: []}, {"a": "one.gin"}, {"a": [1]}])
 def test_an_axis_refuses(labels):
     with pytest.raises(ValueError, match=r"Axis\.labels of axis 'x'"):
         Axis(name="x", labels=labels)
