@@ -88,7 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--baseline", help="the variant to compare with (default: the sweep's)")
     parser.add_argument("--keep", type=Path, help="folder for a copy of the sweep's results")
-    parser.add_argument("--output", type=Path, help="folder (default: report/ in the sweep's)")
+    parser.add_argument(
+        "--output", type=Path, help="folder (default: report/ in the sweep's; or workdirs/report)"
+    )
     parser.add_argument("--clips", type=int, default=Extent.clips, help="clips on the page")
     parser.add_argument("--questions", type=int, default=Extent.questions, help="of each clip")
     return parser

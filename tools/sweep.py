@@ -13,21 +13,18 @@ Ctrl-C has the trials save and stop. docs/sweeps.md says more.
 from __future__ import annotations
 
 import argparse
-import ast
 import dataclasses
 import os
 import sys
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from mirasol.findings import ExperimentError
 from mirasol.spelling import some
-from mirasol.sweeps import locks, records
+from mirasol.sweeps import locks, options, records
 from mirasol.sweeps.ending import is_cut_off
 from mirasol.sweeps.screen import row, screen
-from mirasol.tool_options import ToolParser
 
 if typing.TYPE_CHECKING:
     from mirasol.sweeps.submission import Chosen
@@ -39,9 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Does what the arguments ask; returns the exit code: 1 where a trial failed."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        given = _parsed(arguments)
+        given = options.parsed(__doc__ or "", arguments)
         if given.status:
-            return _status(given)
+            return _status(given.folder)
         return _Command(given, arguments).run()
     except ExperimentError as error:
         for finding in error.findings:
@@ -83,7 +80,7 @@ class _Command:
     def _elsewhere(self) -> int:
         from mirasol.sweeps import elsewhere
 
-        given, name = self.given, self.folder.name
+        given, name = self.given, self.folder.resolve().name
         left = [each for each in self._settled() if _is_left(self.folder, each)]
         _require_current(left)
         if not left:
@@ -96,7 +93,8 @@ class _Command:
         if given.print_commands:
             print(elsewhere.commands(named))
         if given.slurm_script:
-            script = elsewhere.slurm_script(name, self.folder, named, given.jobs)
+            self.folder.mkdir(parents=True, exist_ok=True)  # Or Slurm has nowhere to write.
+            script = elsewhere.slurm_script(name, self.folder, named, given.jobs or 1)
             given.slurm_script.write_text(script, encoding="utf-8")
             print(f"{given.slurm_script}: sbatch takes it; written and not tried on a cluster")
         if given.xpk_manifest:
@@ -112,11 +110,17 @@ class _Command:
 
         given, folder, sweep = self.given, self.folder, self.sweep
         found = self._settled()
-        record = submission.submit(folder, sweep, folder.name, found, self.arguments)
-        slots = _slots(given.devices, given.jobs)
+        jobs, at_once = folder / "jobs", given.jobs or 1
+        # First, since it refuses what it cannot queue, before anything is written.
+        queue = (
+            SlurmExecutor(jobs, at_once, sweep.grace_s, given.slurm)
+            if given.executor == "slurm"
+            else None
+        )
+        record = submission.submit(folder, sweep, given.gin_file, found, self.arguments)
         attempts = [submission.attempt(folder, each.id, sweep, given.runtime) for each in found]
         code = folder / records.FROZEN / record.code
-        if given.executor == "slurm":
+        if queue:
             # As they stand now: another call may have ended some since they were looked for.
             now = [
                 dataclasses.replace(each, record=records.read_trial(attempt.folder))
@@ -127,13 +131,14 @@ class _Command:
                 for attempt, each in zip(attempts, now, strict=True)
                 if _is_left(folder, each)
             ]
-            queue = SlurmExecutor(folder / "jobs", code, given.jobs, _parameters(given.slurm))
-            print(f"queued: {', '.join(queue.submit_all(left)) if left else 'nothing is left'}")
+            queued = queue.submit_all(left, code) if left else ["nothing is left"]
+            print(f"queued: {', '.join(queued)}")
             return 0
+        slots = _slots(given.devices, at_once)
         with screen(sweep.metrics[0]) as shown:
             whole = Scheduler(
                 attempts=attempts,
-                executor=LocalExecutor(folder / "jobs", code),
+                executor=LocalExecutor(jobs, code),
                 at_once=len(slots),
                 retries=given.retries,
                 screen=shown,
@@ -142,7 +147,7 @@ class _Command:
         if not whole:
             print("sweep: stopped; the same command goes on from what is saved", file=sys.stderr)
             return _STOPPED
-        return _status(given)
+        return _status(folder)
 
 
 def _is_left(folder: Path, trial: Chosen) -> bool:
@@ -169,28 +174,30 @@ def _require_current(left: Sequence[Chosen]) -> None:
         )
 
 
-def _status(given: argparse.Namespace) -> int:
+def _status(folder: Path) -> int:
     """Prints how the trials stand, from the files alone; returns 1 where one failed."""
-    sweep = records.read_sweep(given.folder)
+    sweep = records.read_sweep(folder)
     states, cut_off = [], 0
-    for trial in records.read_trials(given.folder):
-        folder = records.trial_folder(given.folder, trial.id)
+    for trial in records.read_trials(folder):
+        inside = records.trial_folder(folder, trial.id)
         record = trial if isinstance(trial, records.TrialRecord) else None
         states.append(record.state if record else "pending")
         if record is None:
             print(f"{trial.id}  not begun")
             continue
-        if is_cut_off(folder, record):
+        if is_cut_off(inside, record):
             record = dataclasses.replace(record, reason="cut off: give the command again")
             cut_off += 1
-        print("  ".join(filter(None, row(record, folder, sweep.metrics[0]))))
+        print("  ".join(filter(None, row(record, inside, sweep.metrics[0]))))
         if record.stale_files:
             print(f"    stale: {', '.join(record.stale_files)} changed since")
         if record.error:
             print("\n".join(f"    {line}" for line in record.error.splitlines()[-3:]))
     told = (f"{states.count(state)} {state}" for state in typing.get_args(records.State))
     lost = f"; {cut_off} cut off" if cut_off else ""
-    print(f"{len(states)} trials: {', '.join(told)}{lost}; in {given.folder}")
+    print(f"{len(states)} trials: {', '.join(told)}{lost}; in {folder}")
+    if others := records.beside_the_plan(folder):
+        print(f"and {len(others)} trials of other plans or code lie there, which do not count")
     return _FAILED_TRIALS if "failed" in states else 0
 
 
@@ -205,102 +212,6 @@ def _slots(devices: str | None, jobs: int) -> list[Mapping[str, str | None]]:
     cores = max(1, mine // len(names))
     threads = os.environ.get("OMP_NUM_THREADS", str(cores))
     return [{"CUDA_VISIBLE_DEVICES": name, "OMP_NUM_THREADS": threads} for name in names]
-
-
-def _parameters(given: Sequence[str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for text in given:
-        name, _, value = text.partition("=")
-        try:
-            found[name] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            found[name] = value
-    return found
-
-
-def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = ToolParser(description=__doc__)
-    add = parser.add_argument
-    add("--gin_file", action="append", default=[], help="states the sweep; further ones change it")
-    add("--folder", type=Path, help="of the sweep; default: workdirs/sweeps/<name of the files>")
-    add("--dry_run", action="store_true", help="check every trial, print the plan and its cost")
-    add("--status", action="store_true", help="only tell how the trials stand")
-    add("--jobs", type=int, help="trials at a time (default 1)")
-    add("--devices", help="of CUDA, one trial on each at a time: 0,1")
-    add("--runtime", default="auto", help="as train takes it")
-    add("--retries", type=int, default=1, help="of a trial that fails, in this call (default 1)")
-    add("--stale", choices=("ask", "keep", "retrain"), default="ask", help="trials of other code")
-    add(
-        "--reuse",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="FOLDER",
-        help="of another sweep: trials of this one that are done there are copied from there",
-    )
-    add("--executor", choices=("local", "slurm"), default="local", help="slurm was never run")
-    add("--slurm", action="append", default=[], metavar="NAME=VALUE", help="partition=gpu, say")
-    add("--print_commands", action="store_true", help="of each trial that is left, for elsewhere")
-    add("--slurm_script", type=Path, metavar="FILE", help="write an array of the trials left")
-    add("--xpk_manifest", type=Path, metavar="FILE", help="write JobSets of the trials left")
-    add("--image", help="of the manifest's containers (default IMAGE, to be filled in)")
-    gin = [each for each in arguments if each.startswith("--gin.")]
-    given = parser.parse_args([each for each in arguments if each not in gin])
-    given.gin = [each.removeprefix("--gin.").replace("=", " = ", 1) for each in gin]
-    if not given.gin_file and not (given.status and given.folder):
-        raise ValueError("a sweep needs --gin_file=ablations/combiner.gin, say")
-    _require_sound(given)
-    given.jobs = 1 if given.jobs is None else given.jobs
-    name = "-".join(Path(file).stem for file in given.gin_file)
-    given.folder = given.folder or Path("workdirs/sweeps") / name
-    return given
-
-
-def _require_sound(given: argparse.Namespace) -> None:
-    """Raises ValueError for values that mean nothing, or not together."""
-    for name, least in {"jobs": 1, "retries": 0}.items():
-        value = getattr(given, name)
-        if value is not None and value < least:
-            raise ValueError(f"--{name}={value}; it must be {least} or more")
-    if given.devices is not None:
-        if not all(name.strip() for name in given.devices.split(",")):
-            raise ValueError(f"--devices={given.devices} has an empty name; give some as in 0,1")
-        if given.jobs is not None:
-            raise ValueError(
-                "--jobs beside --devices: one trial runs on each device; leave one out"
-            )
-    for text in given.slurm:
-        if not all(text.partition("=")[::2]):
-            raise ValueError(f"--slurm={text}; it must be NAME=VALUE, such as partition=gpu")
-    _require_together(given)
-
-
-def _require_together(given: argparse.Namespace) -> None:
-    """Raises ValueError for a flag that means nothing beside another one, or without it."""
-    names = ("print_commands", "slurm_script", "xpk_manifest")
-    written = next((f"--{name}" for name in names if getattr(given, name)), None)
-    if given.reuse and written:
-        raise ValueError(
-            f"--reuse beside {written}, which copies nothing: let the command train or queue the "
-            "rest"
-        )
-    if given.executor == "slurm" and written:
-        raise ValueError(f"--executor=slurm beside {written}, which queues nothing: drop one")
-    if given.executor == "slurm" and given.devices is not None:
-        raise ValueError(
-            "--devices beside --executor=slurm: which device a trial has is up to the cluster; "
-            "drop --devices (--slurm=gpus_per_node=1 asks for one)"
-        )
-    if given.slurm and given.executor != "slurm":
-        raise ValueError(
-            f"--slurm={given.slurm[0]} without --executor=slurm, which alone takes it: drop "
-            "--slurm, or add that"
-        )
-    if given.image is not None and not given.xpk_manifest:
-        raise ValueError(
-            f"--image={given.image} without --xpk_manifest=FILE, which alone takes it: drop "
-            "--image, or add that"
-        )
 
 
 if __name__ == "__main__":

@@ -34,10 +34,15 @@ def open_runtime(
       ValueError: an unknown name or precision, a runtime that is not available here, or a mesh that
         the devices here do not make.
     """
+    require_runtime(name)
+    return _open(_best_here() if name == "auto" else name, precision, sharding)
+
+
+def require_runtime(name: str) -> None:
+    """Raises ValueError unless the name is one of RUNTIMES; whether it is here is not asked."""
     if name not in RUNTIMES:
         meant = hint(_DEVICES[name]) if name in _DEVICES else nearest(name, RUNTIMES)
         raise ValueError(f"no runtime {name!r} (--runtime takes {', '.join(RUNTIMES)}){meant}")
-    return _open(_best_here() if name == "auto" else name, precision, sharding)
 
 
 def _best_here() -> str:

@@ -30,7 +30,7 @@ def operations(experiment: Experiment) -> int:
 def seconds(
     variant: Variant,
     own_operations: int,
-    done: Sequence[TrialRecord],
+    done: Sequence[tuple[Variant, TrialRecord]],
     known_operations: Sequence[tuple[Variant, int]],
 ) -> tuple[float, str] | None:
     """Returns how long a trial may take and by what that is known; None where nothing is done.
@@ -38,18 +38,18 @@ def seconds(
     Args:
       variant: of the trial.
       own_operations: of the trial.
-      done: finished trials of the sweep.
+      done: finished trials of the sweep, under the plan's labels of now.
       known_operations: of variants.
     """
-    done = [each for each in done if not each.seconds_incomplete]
-    same = [each.seconds for each in done if each.labels == variant]
+    timed = [(labels, each.seconds) for labels, each in done if not each.seconds_incomplete]
+    same = [took for labels, took in timed if labels == variant]
     if same:
         return sum(same) / len(same), "as another seed took"
     counts = {tuple(sorted(labels.items())): count for labels, count in known_operations}
     pairs = [
-        (each.seconds, counts[key])
-        for each in done
-        if (key := tuple(sorted(each.labels.items()))) in counts
+        (took, counts[key])
+        for labels, took in timed
+        if (key := tuple(sorted(labels.items()))) in counts
     ]
     if not pairs:
         return None

@@ -16,7 +16,11 @@ def lines(sweep: Sweep, found: Sequence[Chosen]) -> Iterator[str]:
     """Yields the plan, a line a trial; the trials have been checked."""
     counts = _operations(found)
     of_variants = [(each.planned.variant, counts[told(each.planned.variant)]) for each in found]
-    done = [each.record for each in found if each.record and each.record.state == "done"]
+    done = [
+        (each.planned.variant, each.record)
+        for each in found
+        if each.record and each.record.state == "done" and not each.stale_files
+    ]
     whole = sum(count for _, count in of_variants)
     yield f"{len(found)} trials ({sweep.plan.name}) of {whole:.3g} operations in all"
     yield f"judged by: {sweep.metrics[0]}"

@@ -55,7 +55,7 @@ def slurm_script(
         "#!/bin/bash",
         f"#SBATCH --job-name={name}",
         f"#SBATCH --array=0-{len(named) - 1}%{at_once}",
-        f"#SBATCH --output={folder / 'slurm-%A_%a.txt'}",
+        f"#SBATCH --output={shlex.quote(str(folder / 'slurm-%A_%a.txt'))}",
         # B: to the batch shell, in whose place the training stands; without it, to steps alone.
         "#SBATCH --signal=B:TERM@120",
         "#SBATCH --requeue",

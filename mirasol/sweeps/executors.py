@@ -6,6 +6,7 @@ The cluster's has not been run: no Slurm was at hand.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from mirasol.sweeps.attempt import Attempt
 
 # submitit ends jobs after this time; limits are the attempt's own.
 _FOREVER_MIN = 60 * 24 * 365
+_TO_WRITE_S = 30  # For the watcher, once its trial has ended, to write it down and be queued again.
 
 
 class Handle(Protocol):
@@ -50,19 +52,26 @@ class SlurmExecutor:
 
     Args:
       folder: for submitit's files, on a disk that the nodes share.
-      code: the frozen package.
       at_once: tasks of the array that run at a time.
+      grace_s: seconds that an attempt has to end in order; Slurm warns it so long before the end.
       parameters: of submitit's Slurm executor, such as partition, time, gpus_per_node.
+
+    Raises:
+      ValueError: Slurm is not here, or submitit has no such parameter.
     """
 
-    def __init__(self, folder: Path, code: Path, at_once: int, parameters: Mapping[str, Any]):
-        self._executor = _submitit().SlurmExecutor(folder=folder)
-        self._executor.update_parameters(array_parallelism=at_once, **parameters)
-        self._code = code
+    def __init__(self, folder: Path, at_once: int, grace_s: float, parameters: Mapping[str, Any]):
+        try:
+            self._executor = _submitit().SlurmExecutor(folder=folder)
+        except RuntimeError as error:
+            raise ValueError(f"--executor=slurm: {error}") from None
+        warned_s = math.ceil(grace_s) + _TO_WRITE_S
+        given = {"signal_delay_s": warned_s, "array_parallelism": at_once, **parameters}
+        self._executor.update_parameters(**given)
 
-    def submit_all(self, attempts: Sequence[Attempt]) -> list[str]:
-        """Queues them; returns the ids of their jobs."""
-        with _frozen(self._code), self._executor.batch():
+    def submit_all(self, attempts: Sequence[Attempt], code: Path) -> list[str]:
+        """Queues them with the frozen package; returns the ids of their jobs."""
+        with _frozen(code), self._executor.batch():
             jobs = [self._executor.submit(each) for each in attempts]
         return [job.job_id for job in jobs]
 

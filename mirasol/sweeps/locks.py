@@ -33,7 +33,7 @@ def held(folder: Path) -> Iterator[int | None]:
 def is_held(folder: Path) -> bool:
     """Returns whether somebody works on the trial now."""
     try:
-        descriptor = os.open(folder / LOCK, os.O_RDWR)
+        descriptor = os.open(folder / LOCK, os.O_RDONLY)  # Of a sweep that may be somebody else's.
     except FileNotFoundError:
         return False
     try:

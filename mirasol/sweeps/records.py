@@ -60,7 +60,7 @@ class SweepRecord:
     """What is asked, and by which trials.
 
     Attributes:
-      name: of the sweep's gin file.
+      name: of its folder.
       hypothesis: what is expected, in prose.
       metrics: "task/metric" each, the first being the one that is judged by.
       baseline: axis -> label of the variant that others are compared with; empty: none.
@@ -73,6 +73,7 @@ class SweepRecord:
       commit: of the code, None outside git.
       code: name of the folder under `code/`.
       command: the command line that submitted it.
+      gin_files: that state it, as they were given; empty: written before this was kept.
     """
 
     name: str
@@ -88,6 +89,7 @@ class SweepRecord:
     commit: str | None
     code: str
     command: str
+    gin_files: list[str] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -231,6 +233,12 @@ def all_trials(folder: Path) -> list[TrialRecord]:
     """Returns all trials that lie in the folder, of earlier plans and older code, too."""
     files = sorted((folder / "trials").glob(f"*/{TRIAL}"))
     return [read_trial(file.parent) for file in files]
+
+
+def beside_the_plan(folder: Path) -> list[TrialRecord]:
+    """Returns the trials in a sweep's folder that its newest plan has not."""
+    planned = {trial.id for trial in read_sweep(folder).trials}
+    return [each for each in all_trials(folder) if each.id not in planned]
 
 
 def _made(kind: type[Any], values: Mapping[str, Any], path: Path) -> Any:

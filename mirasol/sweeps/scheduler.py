@@ -22,6 +22,7 @@ from mirasol.sweeps.attempt import Attempt
 from mirasol.sweeps.ending import Ending
 from mirasol.sweeps.executors import Handle
 from mirasol.sweeps.records import TrialRecord, read_trial, write_trial
+from mirasol.sweeps.watch import last_lines, now
 
 _STARTS = 3  # Processes that may end before they have begun an attempt.
 _SECOND_SIGNAL = 2
@@ -174,7 +175,13 @@ class Scheduler:
             if lock is not None and record.state not in ("done", "stopped"):
                 lost = record.seconds_incomplete or record.state == "running"
                 record = dataclasses.replace(
-                    record, state="failed", reason=reason, pid=None, seconds_incomplete=lost
+                    record,
+                    state="failed",
+                    reason=reason,
+                    error=last_lines(trial.folder),
+                    ended=now(),
+                    pid=None,
+                    seconds_incomplete=lost,
                 )
                 write_trial(trial.folder, record)
 

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def gathered() -> Iterator[list[int]]:
-    """Gathers SIGTERM and SIGINT while the block runs."""
+def gathered(*more: signal.Signals) -> Iterator[list[int]]:
+    """Gathers SIGTERM, SIGINT and those given while the block runs."""
     heard: list[int] = []
 
     def take(number: int, frame: object) -> None:
         heard.append(number)
 
-    before = {each: signal.signal(each, take) for each in (signal.SIGTERM, signal.SIGINT)}
+    before = {each: signal.signal(each, take) for each in (signal.SIGTERM, signal.SIGINT, *more)}
     try:
         yield heard
     finally:

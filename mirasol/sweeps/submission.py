@@ -111,7 +111,7 @@ def settled(found: Sequence[Chosen], decision: Stale) -> list[Chosen]:
 def submit(
     folder: Path,
     sweep: Sweep,
-    name: str,
+    files: Sequence[str],
     found: Sequence[Chosen],
     arguments: Sequence[str],
 ) -> SweepRecord:
@@ -125,7 +125,7 @@ def submit(
     for each in found:
         _write(folder, each, here, commit)
     record = SweepRecord(
-        name=name,
+        name=folder.resolve().name,
         hypothesis=sweep.hypothesis,
         metrics=list(sweep.metrics),
         baseline=sweep.ordered_baseline(),
@@ -146,6 +146,7 @@ def submit(
         commit=commit,
         code=here,
         command=shlex.join(["python", "tools/sweep.py", *arguments]),
+        gin_files=list(files),
     )
     write_sweep(folder, record)
     return record
@@ -243,5 +244,7 @@ def _begin(inside: Path, planned: Planned, here: str, commit: str | None) -> Non
         code=here,
         sources=planned.sources,
         meaning=planned.meaning,
+        # Somebody trained there already: by the commands for elsewhere, or before the record went.
+        seconds_incomplete=(inside / "workdir").exists(),
     )
     write_trial(inside, record)

@@ -169,7 +169,7 @@ class Watch:
             state=state,
             exit_code=code,
             reason=reason,
-            error=_last_lines(self._log) if state == "failed" else "",
+            error=last_lines(self._folder) if state == "failed" else "",
             ended=now(),
             seconds=round(self._record.seconds + took_s, 3),
             device=_device(self._workdir),
@@ -197,7 +197,9 @@ def _kill_group(leader: int) -> None:
         os.killpg(leader, signal.SIGKILL)
 
 
-def _last_lines(path: Path) -> str:
+def last_lines(folder: Path) -> str:
+    """Returns the last lines of a trial's log, "" where there is none."""
+    path = folder / LOG
     text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
     return "\n".join(text.splitlines()[-_ERROR_LINES:])
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import signal
+import threading
+import time
 
 import pytest
 
@@ -82,6 +85,34 @@ def test_a_process_that_hangs(tmp_path, settings, reason):
     assert reason in record.reason
     assert record.exit_code == -signal.SIGKILL  # It would not hear SIGTERM.
     assert record.reason.endswith("; killed, since it did not end within 0.2 s (Sweep.grace_s)")
+
+
+def test_a_machine_that_is_taken_away_lets_the_trial_save_first(tmp_path):
+    """submitit's own handler, which queues the job again and exits, is called when all is saved."""
+    scheduling.plant(tmp_path, ["fine"], pause_s=0.5)
+    (attempt,) = scheduling.attempts(tmp_path)
+    told = []
+
+    def take_away():
+        while not (attempt.folder / "workdir/metrics.jsonl").exists():
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGUSR2)
+
+    before = signal.signal(signal.SIGUSR2, lambda *_: told.append(read_trial(attempt.folder)))
+    cluster = threading.Thread(target=take_away, daemon=True)
+    cluster.start()
+    try:
+        assert attempt() == "pending"
+    finally:
+        cluster.join()
+        signal.signal(signal.SIGUSR2, before)
+    (record,) = told
+    assert (record.state, record.process) == ("pending", None)
+    assert record.exit_code == 128 + signal.SIGTERM
+    assert record.seconds > 0
+    assert attempt() == "done"
+    first, second = (attempt.folder / "starts.txt").read_text().split()
+    assert int(second) > int(first)  # From what was saved.
 
 
 def test_a_command_that_is_not_there(tmp_path):

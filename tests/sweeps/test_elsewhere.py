@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from mirasol.sweeps import elsewhere
+from mirasol.sweeps.executors import SlurmExecutor
 from mirasol.sweeps.planning import Planned
+from tests.sweeps import scheduling
 
 FOLDER = Path("workdirs/sweeps/a sweep")
 
@@ -48,9 +50,30 @@ def test_commands_are_lines_of_a_shell(named):
     ]
 
 
+def test_trials_are_queued_as_an_array_that_is_warned_in_time(tmp_path, monkeypatch):
+    for name, does in {"srun": "exit 1", "sbatch": 'cp "$1" "$0.given"; echo job 12'}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    scheduling.plant(tmp_path, ["fine", "fine"])
+    queue = SlurmExecutor(tmp_path / "jobs", 2, 120.5, {"time": 240, "partition": "gpu"})
+    jobs = queue.submit_all(scheduling.attempts(tmp_path), tmp_path / "code")
+    assert jobs == ["12_0", "12_1"]
+    script = (tmp_path / "sbatch.given").read_text()
+    asked = ("--array=0-1%2", "--time=240", "--partition=gpu", "--signal=USR2@151")
+    assert [each for each in asked if f"#SBATCH {each}\n" not in script] == []
+
+
+def test_what_cannot_be_queued_is_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ValueError, match='--executor=slurm: Could not detect "srun"'):
+        SlurmExecutor(tmp_path / "jobs", 1, 120.0, {"time": 240})
+
+
 def test_the_slurm_script_runs_the_task_of_its_number(named, tmp_path):
     script = elsewhere.slurm_script("a-sweep", FOLDER, named, 3)
     assert "#SBATCH --array=0-1%3" in script
+    assert "#SBATCH --output='workdirs/sweeps/a sweep/slurm-%A_%a.txt'" in script
     assert "#SBATCH --signal=B:TERM@120" in script  # To the shell, which the training replaces.
     python = tmp_path / "python"
     python.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')

@@ -378,6 +378,7 @@ def test_a_watcher_that_never_begins_is_no_endless_loop(tmp_path):
     (record,) = records(tmp_path)
     assert (record.state, record.attempts) == ("failed", 0)
     assert "could be started" in record.reason
+    assert record.ended
 
 
 def test_submitit_runs_an_attempt(tmp_path):

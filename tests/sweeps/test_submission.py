@@ -34,12 +34,13 @@ def plan(tmp_path_factory):
 def submitted(plan, tmp_path):
     """The folder, the sweep and its two trials, both of them done."""
     sweep, trials = plan
-    found = submission.chosen(tmp_path, trials)
-    submission.submit(tmp_path, sweep, "two", found, ["--gin_file=two.gin"])
+    folder = tmp_path / "two"
+    found = submission.chosen(folder, trials)
+    submission.submit(folder, sweep, ["two.gin"], found, ["--gin_file=two.gin"])
     for trial in trials:
-        inside = trial_folder(tmp_path, trial.id)
+        inside = trial_folder(folder, trial.id)
         write_trial(inside, dataclasses.replace(read_trial(inside), state="done", attempts=1))
-    return tmp_path, sweep, trials
+    return folder, sweep, trials
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def test_the_same_again_changes_nothing(submitted):
     folder, sweep, trials = submitted
     found = submission.chosen(folder, trials)
     assert [each.stale_files for each in found] == [(), ()]
-    submission.submit(folder, sweep, "two", submission.settled(found, "ask"), [])
+    submission.submit(folder, sweep, ["two.gin"], submission.settled(found, "ask"), [])
     assert [read_trial(trial_folder(folder, each.id)).state for each in trials] == ["done"] * 2
 
 
@@ -112,13 +113,13 @@ def test_what_another_sweep_has_done_is_taken_from_it(submitted, tmp_path_factor
     assert not any(folder.iterdir())
     renamed = [dataclasses.replace(each, variant={"fused_by": "it"}) for each in trials]
     assert submission.chosen(folder, renamed, [other])[0].record.labels == {"fused_by": "it"}
-    submission.submit(folder, sweep, "three", submission.chosen(folder, trials), [])
+    submission.submit(folder, sweep, ["three.gin"], submission.chosen(folder, trials), [])
     assert read_trials(folder)[0].state == "pending"
     # Pending or not, nothing of it was begun here; and as after a copy that was cut off.
     found = submission.chosen(folder, trials, [other], sweep.metrics)
     (trial_folder(folder, trials[0].id) / "workdir").mkdir()
     for _ in range(2):  # The second time it is this sweep's own.
-        submission.submit(folder, sweep, "three", found, [])
+        submission.submit(folder, sweep, ["three.gin"], found, [])
         taken, other_one = read_trials(folder)
         assert (taken.state, taken.attempts, taken.taken_from) == ("done", 1, "two")
         assert (other_one.state, other_one.attempts, other_one.taken_from) == ("pending", 0, None)
@@ -142,12 +143,12 @@ def test_what_is_taken_is_not_stale(submitted, tmp_path_factory):
 def test_what_was_begun_meanwhile_is_not_taken(submitted, tmp_path_factory):
     other, sweep, trials = submitted
     folder = tmp_path_factory.mktemp("sweep")
-    submission.submit(folder, sweep, "three", submission.chosen(folder, trials), [])
+    submission.submit(folder, sweep, ["three.gin"], submission.chosen(folder, trials), [])
     found = submission.chosen(folder, trials, [other])
     assert [each.elsewhere is None for each in found] == [False, False]
     inside = trial_folder(folder, trials[0].id)
     write_trial(inside, dataclasses.replace(read_trial(inside), state="failed", attempts=1))
-    submission.submit(folder, sweep, "three", found, [])
+    submission.submit(folder, sweep, ["three.gin"], found, [])
     assert [each.state for each in read_trials(folder)] == ["failed", "done"]
     assert [each.taken_from for each in read_trials(folder)] == [None, "two"]
 
@@ -157,7 +158,7 @@ def test_a_copy_that_is_cut_off_leaves_no_workdir(submitted, tmp_path_factory, m
     folder = tmp_path_factory.mktemp("sweep")
     for each in trials:
         (trial_folder(other, each.id) / "workdir").mkdir()
-    submission.submit(folder, sweep, "three", submission.chosen(folder, trials), [])
+    submission.submit(folder, sweep, ["three.gin"], submission.chosen(folder, trials), [])
 
     def cut_off(source, target, **_):
         (target / "workdir").mkdir(parents=True)
@@ -167,14 +168,21 @@ def test_a_copy_that_is_cut_off_leaves_no_workdir(submitted, tmp_path_factory, m
         patched.setattr(shutil, "copytree", cut_off)
         with pytest.raises(KeyboardInterrupt):
             found = submission.chosen(folder, trials, [other])
-            submission.submit(folder, sweep, "three", found, [])
+            submission.submit(folder, sweep, ["three.gin"], found, [])
     inside = trial_folder(folder, trials[0].id)
     assert not (inside / "workdir").exists()
     (inside / ".draft" / "workdir").mkdir(parents=True)  # Nor does one that was killed.
     found = submission.chosen(folder, trials)
-    submission.submit(folder, sweep, "three", found, [])
+    submission.submit(folder, sweep, ["three.gin"], found, [])
     assert sorted(path.name for path in inside.iterdir()) == ["lock", "trial.gin", "trial.json"]
     assert read_trial(inside).state == "pending"
+
+
+def test_the_time_of_what_somebody_else_trained_is_known_to_be_incomplete(plan, tmp_path):
+    sweep, trials = plan
+    (trial_folder(tmp_path, trials[0].id) / "workdir").mkdir(parents=True)  # By its command, say.
+    submission.submit(tmp_path, sweep, ["two.gin"], submission.chosen(tmp_path, trials), [])
+    assert [each.seconds_incomplete for each in read_trials(tmp_path)] == [True, False]
 
 
 def test_a_dry_run_tells_what_is_left_and_about_how_long_it_takes(submitted):
@@ -198,7 +206,7 @@ def test_labels_are_those_of_the_newest_plan(submitted):
         dataclasses.replace(each, variant={"combiner": f"a {each.variant['combiner']}"})
         for each in trials
     ]
-    submission.submit(folder, sweep, "two", submission.chosen(folder, renamed), [])
+    submission.submit(folder, sweep, ["two.gin"], submission.chosen(folder, renamed), [])
     for found in (read_trials(folder), all_trials(folder)):
         assert {each.labels["combiner"] for each in found} == {"a transformer", "a token_turing"}
         assert [each.state for each in found] == ["done"] * 2
@@ -222,10 +230,10 @@ def test_what_is_stale_stands_or_is_trained_anew_beside_the_old(submitted, edit)
     edit("models/token_turing.py")
     found = submission.chosen(folder, replanned(trials))
     assert [bool(each.stale_files) for each in found] == [False, True]
-    submission.submit(folder, sweep, "two", submission.settled(found, "keep"), [])
+    submission.submit(folder, sweep, ["two.gin"], submission.settled(found, "keep"), [])
     kept = read_trials(folder)
     assert [each.stale_files for each in kept] == [[], ["mirasol/models/token_turing.py"]]
-    submission.submit(folder, sweep, "two", submission.settled(found, "retrain"), [])
+    submission.submit(folder, sweep, ["two.gin"], submission.settled(found, "retrain"), [])
     anew = read_trials(folder)
     assert [each.state for each in anew] == ["done", "pending"]
     assert anew[0].id == kept[0].id
@@ -275,7 +283,7 @@ def test_a_default_that_is_new_makes_stale_and_not_another_trial(submitted, monk
     assert [each.id for each in found] == [each.id for each in trials]
     with pytest.raises(ValueError, match=r"1 trials .* \(configuration \(Transformer"):
         submission.settled(found, "ask")
-    submission.submit(folder, sweep, "two", submission.settled(found, "keep"), [])
+    submission.submit(folder, sweep, ["two.gin"], submission.settled(found, "keep"), [])
     assert [each.id for each in read_trials(folder)] == [each.id for each in trials]
 
 
@@ -314,7 +322,7 @@ def test_what_is_stale_is_told_of_a_trial_that_ran_at_the_submit(submitted, edit
     found = submission.chosen(folder, replanned(trials))
     with locks.held(inside) as lock:
         assert lock is not None
-        submission.submit(folder, sweep, "two", submission.settled(found, "keep"), [])
+        submission.submit(folder, sweep, ["two.gin"], submission.settled(found, "keep"), [])
         write_trial(inside, of_the_watcher)
     told = [each.stale_files for each in read_trials(folder)]
     assert told == [[], ["mirasol/models/token_turing.py"]]

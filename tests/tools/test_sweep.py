@@ -11,8 +11,9 @@ from typing import get_args
 
 import pytest
 
-from mirasol.sweeps import locks, records
+from mirasol.sweeps import locks, options, records
 from mirasol.sweeps.planning import Planned
+from mirasol.sweeps.reporting.reading import of_sweep
 from mirasol.sweeps.submission import Chosen
 from tests.sweeps.reporting import made_up
 
@@ -73,6 +74,27 @@ def test_what_was_cut_off_is_told_from_what_runs(sweep, capsys):
         (["--gin_file=a.gin", "--devices=0,1", "--jobs=2"], "one trial runs on each device"),
         (["--gin_file=a.gin", "--slurm=gpu"], "--slurm=gpu; it must be NAME=VALUE"),
         (["--gin_file=a.gin", "--slurm=a=b"], "--slurm=a=b without --executor=slurm"),
+        (["--gin_file=a.gin", "--executor=slurm"], "needs --slurm=time=240, say: whole minutes"),
+        (["--gin_file=a.gin", "--executor=slurm", "--slurm=time=4:00"], "may take, not '4:00'"),
+        (
+            [
+                "--gin_file=a.gin",
+                "--executor=slurm",
+                "--slurm=time=9",
+                "--slurm=array_parallelism=4",
+            ],
+            "--jobs says how many",
+        ),
+        (["--gin_file=a.gin", "--runtime=gpu"], "no runtime 'gpu' (--runtime takes auto, cpu,"),
+        (["--gin_file=a.gin", "--status", "--dry_run"], "--status beside --dry_run"),
+        (
+            ["--gin_file=a.gin", "--dry_run", "--print_commands"],
+            "--dry_run beside --print_commands",
+        ),
+        (
+            ["--gin_file=a.gin", "--slurm_script=b", "--devices=0"],
+            "--devices beside --slurm_script",
+        ),
         (["--gin_file=a.gin", "--image=b"], "--image=b without --xpk_manifest=FILE"),
         (
             ["--gin_file=a.gin", "--executor=slurm", "--devices=0"],
@@ -96,6 +118,35 @@ def test_what_was_cut_off_is_told_from_what_runs(sweep, capsys):
 def test_mistakes_are_told(arguments, said, capsys):
     assert main(arguments) == 2
     assert said in capsys.readouterr().err
+
+
+def test_two_files_of_one_name_do_not_share_a_folder(tmp_path, monkeypatch, capsys):
+    folder = made_up.write_synthetic(
+        tmp_path / "workdirs/sweeps/combiner", made_up.synthetic_rows()
+    )
+    sweep = records.read_sweep(folder)
+    files = ["ablations/combiner.gin"]
+    records.write_sweep(folder, dataclasses.replace(sweep, gin_files=files))
+    own = tmp_path / "my/combiner.gin"
+    own.parent.mkdir()
+    own.write_text("# Another sweep.\n")
+    monkeypatch.chdir(tmp_path)
+    assert main(["--status", f"--gin_file={files[0]}"]) == 0
+    assert main(["--status", f"--gin_file=gin/{files[0]}"]) == 2  # Which is not there.
+    assert main(["--status", "--gin_file=my/combiner.gin"]) == 2
+    said = "combiner holds the sweep of ablations/combiner.gin, not of my/combiner.gin; name a"
+    assert said in capsys.readouterr().err
+    assert main(["--status", "--gin_file=my/combiner.gin", f"--folder={folder}"]) == 0
+
+
+def test_trials_beside_the_plan_are_told(sweep, capsys):
+    plan = records.read_sweep(sweep)
+    records.write_sweep(sweep, dataclasses.replace(plan, trials=plan.trials[:1]))
+    assert main(["--status", f"--folder={sweep}"]) == 0
+    said = capsys.readouterr().out
+    assert "1 trials: " in said
+    assert "and 11 trials of other plans or code lie there" in said
+    assert of_sweep(sweep).facts["Beside the plan"] == "11 trials of other plans or code"
 
 
 def test_what_has_ended_or_is_worked_on_is_not_left(sweep):
@@ -152,7 +203,7 @@ def test_places_have_their_device_and_their_share_of_the_cores(monkeypatch):
 
 def test_parameters_of_slurm_are_numbers_where_they_look_like_it():
     given = ["partition=gpu", "gpus_per_node=2", "comment=a=b"]
-    assert TOOL["_parameters"](given) == {
+    assert options._parameters(given) == {
         "partition": "gpu",
         "gpus_per_node": 2,
         "comment": "a=b",

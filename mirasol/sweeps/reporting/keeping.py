@@ -16,13 +16,14 @@ import gzip
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mirasol import workdirs
 from mirasol.data.root import ENVIRONMENT_VARIABLE
 from mirasol.sweeps import records
+from mirasol.sweeps.ending import is_cut_off
 from mirasol.sweeps.reporting import workdir_files
 from mirasol.sweeps.scores import whole_lines
 from mirasol.training.writers import METRICS
@@ -54,12 +55,14 @@ def keep(sweep: Path, folder: Path) -> None:
         new ones are whole. Cut off in that moment, the same call again makes it whole.
 
     Raises:
-      ValueError: the first holds no sweep, or kept results; the second something but those.
+      ValueError: the first holds no sweep, or kept results, or a trial that is at work; the second
+        something but kept results.
       OSError: it cannot be written.
     """
     found, trials = records.read_sweep(sweep), records.read_trials(sweep)
     if not (sweep / records.FROZEN).is_dir():
         raise ValueError(f"{sweep} holds results that were kept already; copy the folder as it is")
+    _require_at_rest(sweep, trials)
     _require_free(folder)
     folder.mkdir(parents=True, exist_ok=True)
     trials_folder, draft, before = folder / "trials", folder / _DRAFT, folder / _BEFORE
@@ -71,21 +74,36 @@ def keep(sweep: Path, folder: Path) -> None:
                 records.write_trial(inside, _without_machine(trial))
                 _keep_workdir(records.trial_folder(sweep, trial.id) / "workdir", inside / "workdir")
         draft.mkdir(exist_ok=True)
+        records.write_sweep(folder, found)
         if trials_folder.exists():
             shutil.rmtree(before, ignore_errors=True)
             trials_folder.rename(before)
         draft.rename(trials_folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    records.write_sweep(folder, found)
     shutil.rmtree(before, ignore_errors=True)
+
+
+def _require_at_rest(
+    sweep: Path, trials: Sequence[records.TrialRecord | records.PlannedTrial]
+) -> None:
+    """Raises ValueError where a trial is at work: its copy could not be told from one cut off."""
+    begun = [each for each in trials if isinstance(each, records.TrialRecord)]
+    for trial in begun:
+        inside = records.trial_folder(sweep, trial.id)
+        if trial.state == "running" and not is_cut_off(inside, trial):
+            raise ValueError(
+                f"trial {trial.id} of {sweep} is running; keep the results when it has ended"
+            )
 
 
 def _require_free(folder: Path) -> None:
     """Raises ValueError where something lies that is not replaced: a sweep at work, say."""
     found = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     others = [name for name in found if name not in (*_OURS, _DRAFT, _BEFORE)]
-    if others or (found and records.SWEEP not in found):
+    # A first call that was cut off may have left no more than its drafts.
+    made_here = {records.SWEEP, _DRAFT, _BEFORE} & {*found}
+    if others or (found and not made_here):
         named = (others or found)[0]
         raise ValueError(
             f"{folder} holds {named!r} and so more than kept results, which would be replaced; "

@@ -12,6 +12,7 @@ from mirasol.spelling import nearest
 from mirasol.sweeps import records, scores
 from mirasol.sweeps.durations import duration
 from mirasol.sweeps.ending import is_cut_off
+from mirasol.sweeps.plan import told
 from mirasol.sweeps.reporting import workdir_files
 from mirasol.sweeps.reporting.study import (
     CUT_OFF,
@@ -50,7 +51,7 @@ def of_sweep(folder: Path, metrics: Sequence[str] = (), baseline: str | None = N
         hypothesis=sweep.hypothesis,
         metrics=tuple(metrics or sweep.metrics),
         variants=with_baseline([_variant(*item) for item in variants.items()], baseline),
-        facts=_facts(sweep, _begun(trials)),
+        facts=_facts(sweep, _begun(trials)) | _beside(folder),
     )
 
 
@@ -103,8 +104,8 @@ def _require_scored(metrics: Sequence[str], folders: Sequence[Path]) -> None:
 
 
 def variant_name(labels: Any) -> str:
-    """Returns a variant's name: the labels of its axes."""
-    return ", ".join(labels.values()) or "all"
+    """Returns a variant's name: its label; of several axes, `memory=8 stamps=yes`."""
+    return told(labels) if len(labels) > 1 else next(iter(labels.values()), "all")
 
 
 def _variant(name: str, trials: Sequence[Trial]) -> Variant:
@@ -195,6 +196,12 @@ def _facts(sweep: records.SweepRecord, begun: Sequence[records.TrialRecord]) -> 
         "Several codes": _codes(begun),
     }
     return {title: text for title, text in facts.items() if text}
+
+
+def _beside(folder: Path) -> dict[str, str]:
+    """Tells of trials that lie in the folder and are of no account."""
+    others = records.beside_the_plan(folder)
+    return {"Beside the plan": f"{len(others)} trials of other plans or code"} if others else {}
 
 
 def _machine(trial: records.TrialRecord) -> str:

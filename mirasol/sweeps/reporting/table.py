@@ -1,8 +1,8 @@
 """The table of a study: a row a variant, the same cells in every format.
 
-    variant      n        accuracy        to the baseline              time   ...
-    perceiver    3 of 3   .912 ± .004     −.021 [−.034, −.009] a
-    cls          2 of 3 ! .905 ± .011 !   −.028 [−.047, −.010] a !     time
+    variant     n         accuracy                   accuracy, difference                time ...
+    perceiver   3 of 3    0.912 ± 0.004              −0.021 [−0.034, −0.009] a
+    cls         2 of 3 *  0.905 ± 0.011 (2 of 3) *   −0.028 [−0.047, −0.010] a (2 of 3) *
 
 A cell that stands for fewer trials than planned is marked, and says of how many it is; a cell
 without any says what became of the trials.

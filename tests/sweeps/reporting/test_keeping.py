@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import errno
 import gzip
+import platform
 
 import pytest
 
-from mirasol.sweeps import records
+from mirasol.sweeps import locks, records
 from mirasol.sweeps.reporting.keeping import keep
 from mirasol.sweeps.reporting.reading import of_sweep
+from mirasol.sweeps.reporting.study import CUT_OFF
 from mirasol.sweeps.reporting.writing import Extent, write
 from tests.sweeps.reporting import made_up
 
@@ -74,6 +78,18 @@ def test_trials_that_failed_or_never_began_stay_so(tmp_path):
     assert (unbegun.state, unbegun.reason) == ("pending", "not begun")
 
 
+def test_nothing_is_kept_while_a_trial_is_at_work(synthetic, tmp_path):
+    inside = records.trial_folder(synthetic, "transformer-0")
+    of_now = {"state": "running", "host": platform.node()}
+    record = dataclasses.replace(records.read_trial(inside), **of_now)
+    records.write_trial(inside, record)
+    with locks.held(inside), pytest.raises(ValueError, match="is running; keep the results when"):
+        keep(synthetic, tmp_path / "kept")
+    keep(synthetic, tmp_path / "kept")  # Cut off, and told so from the copy as from the sweep.
+    for folder in (synthetic, tmp_path / "kept"):
+        assert of_sweep(folder).variants[0].trials[0].state == CUT_OFF
+
+
 def test_keeping_again_takes_away_what_is_no_longer_planned(synthetic, tmp_path):
     keep(synthetic, tmp_path / "kept")
     trials = [made_up.record("transformer", seed) for seed in made_up.SEEDS]
@@ -115,6 +131,27 @@ def test_a_copy_that_fails_leaves_the_one_before(synthetic, tmp_path):
     with pytest.raises(ValueError, match="Expecting"):
         keep(synthetic, kept)
     assert len(of_sweep(kept).not_done) == 0
+
+
+def test_a_first_copy_that_was_killed_is_made_again(synthetic, tmp_path):
+    kept = tmp_path / "kept"
+    (kept / ".trials.new" / "half").mkdir(parents=True)
+    keep(synthetic, kept)
+    assert {path.name for path in kept.iterdir()} == {"sweep.json", "trials"}
+
+
+def test_a_disk_that_is_full_leaves_nothing_in_the_way(synthetic, tmp_path, monkeypatch):
+    kept = tmp_path / "kept"
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(records, "write_sweep", full)
+        with pytest.raises(OSError, match="No space"):
+            keep(synthetic, kept)
+    keep(synthetic, kept)
+    assert len(of_sweep(kept).variants[0].done) == 3
 
 
 def test_a_copy_that_was_killed_does_not_stand_in_the_way(synthetic, tmp_path):
