@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from mirasol.sweeps import records
-from mirasol.sweeps.reporting import workdir_files
 from mirasol.sweeps.reporting.reading import of_sweep
 from mirasol.sweeps.reporting.writing import Extent, write
 
@@ -76,8 +75,7 @@ def test_the_page_shows_the_means_of_the_families(folder):
     for variant in study.variants:
         means = [
             statistics.fmean(
-                workdir_files.final_score(trial.workdir, f"{study.metrics[0]}/{family}").value
-                for trial in variant.trials
+                trial.score(f"{study.metrics[0]}/{family}").value for trial in variant.trials
             )
             for family in ("sight", "hearing", "together", "order")
         ]

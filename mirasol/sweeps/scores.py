@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from mirasol.training.writers import METRICS
+from mirasol.training.writers import METRICS, read_lines
 
 
 def metrics_at(workdir: Path, step: int) -> dict[str, float]:
@@ -21,21 +19,11 @@ def metrics_at(workdir: Path, step: int) -> dict[str, float]:
 
 def newest_step(workdir: Path) -> int:
     """Returns the newest step that the metrics tell of, 0 before the first."""
-    return max((line["step"] for line in whole_lines(workdir / METRICS)), default=0)
-
-
-def whole_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yields the objects of a file of JSON lines, but for a last one that is being written."""
-    if not path.is_file():
-        return
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            if line.endswith("\n"):
-                yield json.loads(line)
+    return max((line["step"] for line in read_lines(workdir / METRICS)), default=0)
 
 
 def _evaluations(path: Path, step: int) -> Iterator[tuple[str, float]]:
-    for line in whole_lines(path):
+    for line in read_lines(path):
         if line["step"] == step and "task" in line:
             for name, value in line.items():
                 if name not in ("step", "split", "task"):

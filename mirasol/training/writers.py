@@ -7,7 +7,7 @@ import contextlib
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -109,17 +109,22 @@ class MetricsWriter(Metrics):
 
 def recorded_scores(workdir: Path, step: int, split: str) -> dict[str, dict[str, float]]:
     """Returns task -> metric -> value of the evaluations that a run has a line of at a step."""
-    path = workdir / METRICS
-    lines = [json.loads(line) for line in _whole_lines(path)]
     return {
         line["task"]: {
             name: math.nan if value is None else value
             for name, value in line.items()
             if name not in ("split", "task")
         }
-        for line in lines
+        for line in read_lines(workdir / METRICS)
         if line["step"] == step and line["split"] == split and "task" in line
     }
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yields the objects of a file of JSON lines, but for a last one that is being written."""
+    if path.is_file():
+        with path.open(encoding="utf-8") as file:
+            yield from (json.loads(line) for line in file if line.endswith("\n"))
 
 
 def _append(path: Path, line: Mapping[str, Any]) -> None:
@@ -127,17 +132,13 @@ def _append(path: Path, line: Mapping[str, Any]) -> None:
         file.write(json.dumps(line) + "\n")
 
 
-def _whole_lines(path: Path) -> list[str]:
-    """Returns the lines of a file, without a last one that a killed run left without its end."""
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    return [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
-
-
 def _drop_lines_after(path: Path, step: int) -> None:
     if not path.exists():
         return
-    kept = [line for line in _whole_lines(path) if json.loads(line)["step"] <= step]
-    if "".join(kept) != path.read_text(encoding="utf-8"):
+    text = path.read_text(encoding="utf-8")
+    whole = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
+    kept = [line for line in whole if json.loads(line)["step"] <= step]
+    if "".join(kept) != text:
         temporary = path.with_suffix(".jsonl.tmp")
         temporary.write_text("".join(kept), encoding="utf-8")
         temporary.replace(path)

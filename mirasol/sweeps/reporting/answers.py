@@ -15,7 +15,6 @@ import numpy as np
 
 from mirasol.data.root import data_root
 from mirasol.evaluation.metrics import normalise
-from mirasol.sweeps.reporting import workdir_files
 from mirasol.sweeps.reporting.statistics import ClipDifferences
 from mirasol.sweeps.reporting.study import Trial
 
@@ -95,7 +94,7 @@ def scored_answers(trial: Trial, metric: str) -> list[Answer]:
     """
     task, _, name = metric.partition("/")
     measure, _, kind = name.partition("/")
-    score = workdir_files.final_score(trial.workdir, metric)
+    score = trial.score(metric)
     if measure != "accuracy" or score is None:
         raise UnpairedError(f"{name} is no share of right answers")
     found = [

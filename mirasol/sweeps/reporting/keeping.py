@@ -25,8 +25,7 @@ from mirasol.data.root import ENVIRONMENT_VARIABLE
 from mirasol.sweeps import records
 from mirasol.sweeps.ending import is_cut_off
 from mirasol.sweeps.reporting import workdir_files
-from mirasol.sweeps.scores import whole_lines
-from mirasol.training.writers import METRICS
+from mirasol.training.writers import METRICS, read_lines
 
 # What may lie in a folder of kept results; the last is for people.
 _OURS = (records.SWEEP, "trials", "report", "README.md")
@@ -145,7 +144,7 @@ def _keep_workdir(workdir: Path, folder: Path) -> None:
     (folder / workdirs.PROVENANCE).write_text(f"{text}\n", encoding="utf-8")
     data = _data_folder(start)
     for path in sorted((workdir / "eval").glob("*-predictions.jsonl")):
-        rows = whole_lines(path)
+        rows = read_lines(path)
         text = "".join(json.dumps(_named_from(data, row)) + "\n" for row in rows)
         packed = folder / "eval" / f"{path.name}.gz"
         packed.parent.mkdir(exist_ok=True)

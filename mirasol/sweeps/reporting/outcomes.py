@@ -6,7 +6,6 @@ import dataclasses
 import statistics
 from collections.abc import Callable, Mapping
 
-from mirasol.sweeps.reporting import workdir_files
 from mirasol.sweeps.reporting.answers import UnpairedError, clip_differences
 from mirasol.sweeps.reporting.costs import ModelCost
 from mirasol.sweeps.reporting.statistics import Difference, Summary, difference, summary
@@ -58,7 +57,7 @@ def scored(variant: Variant, metric: str) -> list[tuple[Trial, float]]:
       variant: whose trials are looked at.
       metric: task and metric, such as "av_shapes_4_joint/accuracy".
     """
-    found = [(trial, workdir_files.final_score(trial.workdir, metric)) for trial in variant.done]
+    found = [(trial, trial.score(metric)) for trial in variant.done]
     return [(trial, score.value) for trial, score in found if score is not None]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +40,11 @@ def of_sweep(folder: Path, metrics: Sequence[str] = (), baseline: str | None = N
         such a metric.
     """
     sweep = records.read_sweep(folder)
-    _require_scored(metrics, [folder_of / "workdir" for folder_of in _trial_folders(folder, sweep)])
     variants: dict[str, list[Trial]] = {}
     trials = records.read_trials(folder)
     for trial in trials:
         variants.setdefault(variant_name(trial.labels), []).append(_trial(folder, trial))
+    _require_scored(metrics, variants)
     baseline = baseline or (variant_name(sweep.baseline) if sweep.baseline else None)
     return Study(
         name=sweep.name,
@@ -70,11 +70,11 @@ def of_workdirs(
       ValueError: there are no runs, the baseline is none of them, none has been evaluated, none has
         such a metric, or two runs of one name have the same seed.
     """
-    _require_scored(metrics, [workdir for _, workdir in runs])
     variants: dict[str, list[Trial]] = {}
     chosen = tuple(metrics) or _default_metrics([workdir for _, workdir in runs])
     for name, workdir in runs:
         variants.setdefault(name, []).append(_run(workdir, chosen[0]))
+    _require_scored(metrics, variants)
     return Study(
         name=", ".join(variants),
         hypothesis="",
@@ -84,16 +84,10 @@ def of_workdirs(
     )
 
 
-def _trial_folders(folder: Path, sweep: records.SweepRecord) -> list[Path]:
-    return [records.trial_folder(folder, trial.id) for trial in sweep.trials]
-
-
-def _require_scored(metrics: Sequence[str], folders: Sequence[Path]) -> None:
+def _require_scored(metrics: Sequence[str], variants: Mapping[str, Sequence[Trial]]) -> None:
     """Raises ValueError for a metric that no run has at its end, though some have others."""
-    names: set[str] = set()
-    for workdir in folders:
-        step = workdir_files.final_step(workdir)
-        names |= set() if step is None else set(scores.metrics_at(workdir, step))
+    trials = [trial for each in variants.values() for trial in each if trial.steps is not None]
+    names = {name for each in trials for name in scores.metrics_at(each.workdir, each.steps or 0)}
     for metric in metrics:
         if names and metric not in names:
             there = ", ".join(sorted(names))
@@ -135,7 +129,7 @@ def _trial(folder: Path, trial: records.TrialRecord | records.PlannedTrial) -> T
     timed = trial.state == DONE and not trial.seconds_incomplete
     seconds = trial.seconds if timed else None
     stale = bool(trial.stale_files)
-    return Trial(trial.seed, workdir, trial.state, _reason(trial), seconds, stale)
+    return Trial(trial.seed, workdir, trial.state, _reason(trial), seconds, stale, trial.steps)
 
 
 def _reason(trial: records.TrialRecord) -> str:
@@ -157,9 +151,9 @@ def _run(workdir: Path, metric: str) -> Trial:
     seed, last = workdir_files.seed(workdir), workdir_files.final_step(workdir)
     if last is None:
         return Trial(seed, workdir, MISSING, "no record of a start (provenance.json)")
-    if workdir_files.final_score(workdir, metric) is None:
-        return Trial(seed, workdir, MISSING, f"no {metric} at its last step, {last}")
-    return Trial(seed, workdir, DONE)
+    if workdir_files.score(workdir, metric, last) is None:
+        return Trial(seed, workdir, MISSING, f"no {metric} at its last step, {last}", steps=last)
+    return Trial(seed, workdir, DONE, steps=last)
 
 
 def _default_metrics(folders: Sequence[Path]) -> tuple[str, ...]:

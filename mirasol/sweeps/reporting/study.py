@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mirasol.spelling import nearest
+from mirasol.sweeps.reporting import workdir_files
+from mirasol.sweeps.reporting.workdir_files import Score
 
 DONE, CUT_OFF, MISSING = "done", "cut off", "missing"
 
@@ -28,6 +30,7 @@ class Trial:
         "missing" where a run lacks its record or its last scores.
       reason: why it is not done; "" for one that is.
       seconds: of all attempts together; None where nobody took the time of all.
+      steps: at the last of which its scores stand; None where it is not known.
       stale: whether its source files differed from those of the sweep's last submit.
     """
 
@@ -37,11 +40,16 @@ class Trial:
     reason: str = ""
     seconds: float | None = None
     stale: bool = False
+    steps: int | None = None
 
     @property
     def done(self) -> bool:
         """Whether it came to its end with all its scores."""
         return self.state == DONE
+
+    def score(self, metric: str) -> Score | None:
+        """Returns "TASK/METRIC" at the trial's end, None where it was not counted."""
+        return workdir_files.score(self.workdir, metric, self.steps)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 
 from mirasol.description import text
 from mirasol.sweeps.durations import duration
-from mirasol.sweeps.reporting import workdir_files
 from mirasol.sweeps.reporting.outcomes import Outcome
 from mirasol.sweeps.reporting.statistics import CLIPS, CLIPS_AND_SEEDS, NOTHING, SEEDS, Difference
 from mirasol.sweeps.reporting.study import Study, Trial, Variant
@@ -200,11 +199,7 @@ def _lost(study: Study) -> list[str]:
 
 
 def _lacking(study: Study, trial: Trial) -> list[str]:
-    return [
-        study.short(metric)
-        for metric in study.metrics
-        if workdir_files.final_score(trial.workdir, metric) is None
-    ]
+    return [study.short(metric) for metric in study.metrics if trial.score(metric) is None]
 
 
 def _named(variant: Variant, trial: Trial) -> str:

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from mirasol import workdirs
-from mirasol.sweeps.scores import whole_lines
-from mirasol.training.writers import METRICS
+from mirasol.training.writers import METRICS, read_lines
 
 
 @dataclasses.dataclass(frozen=True)
 class Score:
-    """A metric's value at the end of a run.
+    """A metric's value at a step.
 
     Attributes:
       value: of it.
@@ -28,15 +27,15 @@ Curve = list[tuple[int, float]]
 """Steps and values, in ascending order of steps."""
 
 
-def final_score(workdir: Path, metric: str) -> Score | None:
-    """Returns "TASK/METRIC" as the evaluation after the last step counted it; None: it did not.
+def score(workdir: Path, metric: str, step: int | None) -> Score | None:
+    """Returns "TASK/METRIC" as the evaluation after a step counted it; None: it did not.
 
     A value that is not a number (null) is none.
     """
-    last, (task, _, name) = final_step(workdir), metric.partition("/")
+    task, _, name = metric.partition("/")
     found = None
-    for line in whole_lines(workdir / METRICS):
-        if line["step"] == last and line.get("task") == task and line.get(name) is not None:
+    for line in read_lines(workdir / METRICS):
+        if line["step"] == step and line.get("task") == task and line.get(name) is not None:
             found = Score(float(line[name]), line["split"])  # The last one counts, as for `scores`.
     return found
 
@@ -47,7 +46,7 @@ def curve(workdir: Path, metric: str) -> Curve:
     of_training = task == "train"
     return [
         (line["step"], float(line[name]))
-        for line in whole_lines(workdir / METRICS)
+        for line in read_lines(workdir / METRICS)
         if line.get(name) is not None
         and ((line["split"] == "train") if of_training else (line.get("task") == task))
     ]
