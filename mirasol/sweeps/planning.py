@@ -13,14 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 from mirasol import config
 from mirasol.config import Spec
-from mirasol.evaluation.metric_names import metric_names, unknown_metric
 from mirasol.examination import examine
 from mirasol.experiment import Experiment
 from mirasol.findings import ExperimentError, Finding
 from mirasol.gin_files import find
 from mirasol.refusals import told as told_refusals
-from mirasol.spelling import closest, hint
 from mirasol.sweeps import sources
+from mirasol.sweeps.evaluated import require_evaluated
 from mirasol.sweeps.places import (
     once,
     other_ends,
@@ -30,7 +29,6 @@ from mirasol.sweeps.places import (
     placed,
 )
 from mirasol.sweeps.plan import Sweep, Variant, told
-from mirasol.training.hooks import is_due
 from mirasol.trial import Trial
 
 ROOT = "mirasol.sweeps.plan.Sweep"
@@ -165,7 +163,8 @@ def _of_variant(sweep: Sweep, variant: Variant, read_first: Read) -> Iterator[Pl
         bindings = (*bound, f"SEED = {seed}")
         if number == 0:
             spec, experiment = read_first(files, bindings)
-            steps = _steps(sweep, experiment)
+            require_evaluated(sweep, experiment)
+            steps = experiment.trainer.steps
         else:
             spec = config.load(files, bindings)
         used, meaning = sources.used(spec), sources.digest(dict(spec.meaning))
@@ -180,49 +179,6 @@ def _of_variant(sweep: Sweep, variant: Variant, read_first: Read) -> Iterator[Pl
             sources=used,
             meaning=meaning,
         )
-
-
-def _steps(sweep: Sweep, experiment: Experiment) -> int:
-    """Returns the steps of a trial, after a look at what the sweep asks of its evaluations."""
-    tasks, trainer = experiment.evaluation.tasks, experiment.trainer
-    rule = sweep.early_stop
-    asked = [*sweep.metrics, *([rule.metric] if rule else [])]
-    if unknown := [said for each in asked for said in _unknown_metric(each, tasks)]:
-        raise ExperimentError(Finding("", said) for said in unknown)
-    if rule and rule.step >= trainer.steps:
-        said = (
-            f"early_stop looks at step {rule.step}, and the base run ends at {trainer.steps}: "
-            "nothing would be left to stop; give it an earlier step, or bind more TRAIN_STEPS"
-        )
-        raise ExperimentError([Finding("", said)])
-    if rule and not is_due(rule.step, trainer.evaluate_every, trainer.steps):
-        said = (
-            f"early_stop looks at step {rule.step}, and the base run evaluates every "
-            f"{trainer.evaluate_every} steps: bind EVAL_EVERY, or another step"
-        )
-        raise ExperimentError([Finding("", said)])
-    return trainer.steps
-
-
-def _unknown_metric(metric: str, tasks: Sequence[str]) -> Iterator[str]:
-    """Yields what is wrong with "task/metric", if anything is."""
-    task = next((each for each in tasks if metric.startswith(f"{each}/")), None)
-    if task is None:
-        near = hint(_nearest_metric(metric, tasks))
-        yield f"metric {metric!r}: the base run evaluates {', '.join(tasks)}{near}"
-    elif wrong := unknown_metric(task, metric.removeprefix(f"{task}/"), before=f"{task}/"):
-        yield f"metric {metric!r}: {wrong}"
-
-
-def _nearest_metric(metric: str, tasks: Sequence[str]) -> str:
-    """Returns "task/metric" that looks most like one whose task there is not, "" for none."""
-    given, _, name = metric.partition("/")
-    right = closest(given, tasks)
-    near = f"{right}/{name}" if right else ""
-    if right and not unknown_metric(right, name):
-        return near
-    names = [f"{task}/{each}" for task in tasks for each in metric_names().get(task, ())]
-    return closest(metric, names) or near
 
 
 def _is_binding(text: str) -> bool:
