@@ -10,7 +10,7 @@ from typing import Any
 
 from mirasol.sweeps.plan import told
 from mirasol.sweeps.records import TrialRecord
-from mirasol.sweeps.scores import metrics_at, newest_step
+from mirasol.sweeps.scores import newest
 
 _COLOURS = {
     "pending": "dim",
@@ -91,8 +91,8 @@ def screen(metric: str) -> Lines | Live:
 
 def row(record: TrialRecord, folder: Path, metric: str) -> list[str]:
     """Returns a trial in words: id, variant, seed, state, how far, time, metric or reason."""
-    step = newest_step(folder / "workdir")
-    value = metrics_at(folder / "workdir", step).get(metric) if step else None
+    step, values = newest(folder / "workdir")
+    value = values.get(metric)
     shown = f"{metric.rpartition('/')[2]} {value:.4f}" if value is not None else ""
     return [
         record.id,

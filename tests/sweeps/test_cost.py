@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,22 @@ def test_a_log_has_a_line_for_each_change(capsys):
     assert capsys.readouterr().out.splitlines() == [
         "[0/2] b width=192 seed 0 running step 0/4",
         "[0/2] b width=192 seed 0 failed step 0/4 12 s it hangs",
+    ]
+
+
+def test_a_table_follows_what_a_trial_writes(tmp_path):
+    metrics = tmp_path / "workdir/metrics.jsonl"
+    metrics.parent.mkdir()
+    shown = []
+    for step in (0, 2, 4):
+        with metrics.open("a") as file:
+            line = {"step": step, "split": "validation", "task": "toy", "accuracy": step / 4}
+            file.write(json.dumps(line) + "\n" if step else "")
+        shown.append(screen.row(done(LARGE, 0.0), tmp_path, "toy/accuracy")[4:])
+    assert shown == [
+        ["step 0/4", "", ""],
+        ["step 2/4", "", "accuracy 0.5000"],
+        ["step 4/4", "", "accuracy 1.0000"],
     ]
 
 

@@ -24,7 +24,7 @@ from mirasol.sweeps.records import (
     read_trials,
     trial_folder,
 )
-from mirasol.sweeps.scores import metrics_at, newest_step
+from mirasol.sweeps.scores import metrics_at, newest
 from mirasol.workdirs import last_start
 from tests.sweeps.test_scheduler import wait_until
 
@@ -90,7 +90,7 @@ def table(folder: Path, name: str) -> list[dict[str, str]]:
 
 
 def steps_taken(folder: Path) -> int:
-    return sum(newest_step(each) for each in folder.glob("trials/*/workdir"))
+    return sum(newest(each)[0] for each in folder.glob("trials/*/workdir"))
 
 
 def kill_a_trial(folder: Path, spared: set[str]) -> str | None:
