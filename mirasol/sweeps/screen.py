@@ -100,9 +100,15 @@ def row(record: TrialRecord, folder: Path, metric: str) -> list[str]:
         f"seed {record.seed}",
         record.state + (f" (attempt {record.attempts})" if record.attempts > 1 else ""),
         f"step {step}/{record.steps}",
-        f"{record.seconds:.0f} s" if record.seconds else "",
+        _took(record),
         record.reason or shown,
     ]
+
+
+def _took(record: TrialRecord) -> str:
+    if not record.seconds:
+        return ""
+    return f"{'at least ' if record.seconds_incomplete else ''}{record.seconds:.0f} s"
 
 
 def _table(records: Sequence[TrialRecord], folders: Sequence[Path], metric: str) -> Any:

@@ -52,10 +52,14 @@ def test_a_log_has_a_line_for_each_change(capsys):
     folders = [Path("nowhere")] * 2
     shown.show(trials, folders)
     shown.show(trials, folders)
-    shown.show([trials[0], done(LARGE, 12.0, id="b", state="failed", reason="it hangs")], folders)
+    failed = {"id": "b", "state": "failed", "reason": "it hangs"}
+    shown.show([trials[0], done(LARGE, 12.0, **failed)], folders)
+    lost = done(LARGE, 12.0, **failed, attempts=2, seconds_incomplete=True)
+    shown.show([trials[0], lost], folders)
     assert capsys.readouterr().out.splitlines() == [
         "[0/2] b width=192 seed 0 running step 0/4",
         "[0/2] b width=192 seed 0 failed step 0/4 12 s it hangs",
+        "[0/2] b width=192 seed 0 failed (attempt 2) step 0/4 at least 12 s it hangs",
     ]
 
 
