@@ -17,7 +17,7 @@ from mirasol.sweeps.reporting.colours import FAINT, INK, PAPER, RULE
 
 _SIZE_IN = (5.2, 3.3)
 _LINE_IN = 0.21  # Of a legend.
-_ONE_COLUMN = 32  # Letters of a name in the legend, beyond which two do not stand side by side.
+_ONE_COLUMN = 24  # Letters of a name in the legend, beyond which two do not stand side by side.
 
 
 @dataclasses.dataclass(frozen=True)

@@ -28,7 +28,7 @@ def _forest(study: Study, found: Sequence[Outcome]) -> Plot | None:
     known = [(place, each) for place, each in rows if each is not None]
     if not known:
         return None
-    figure, axes = new_figure(f"{study.short(metric)}, difference to {study.baseline.name}", "")
+    figure, axes = new_figure(f"{study.short(metric)}, difference", "")
     figure.set_figheight(1.0 + 0.45 * max(len(known), 4))
     axes.axvline(0, color=FAINT, lw=1.2, ls=":")
     for y, (place, each) in enumerate(known):
