@@ -18,6 +18,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from mirasol.data.root import ENVIRONMENT_VARIABLE
 from mirasol.sweeps.reporting.keeping import keep
 from mirasol.sweeps.reporting.reading import of_sweep, of_workdirs
 from mirasol.sweeps.reporting.study import Study
@@ -40,11 +41,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.sweep = options.keep
             study, folder = _study(options)
         folder = options.output or folder
-        print(write(study, folder, command=_command(options), extent=extent))
+        written = write(study, folder, command=_command(options), extent=extent)
+        print(written.table)
     except (ValueError, OSError) as error:
         print(f"report: {error}", file=sys.stderr)
         return 2
     print(folder / PAGE)
+    if written.missing:
+        print(
+            f"report: of the page's {written.clips} clips {len(written.missing)} are not shown: "
+            f"{written.missing[0]} ({ENVIRONMENT_VARIABLE} names the folder of the sets)",
+            file=sys.stderr,
+        )
     return 0
 
 

@@ -62,12 +62,14 @@ class _Command:
 
     def run(self) -> int:
         """Prints, writes or runs."""
-        given = self.given
-        if given.dry_run:
-            from mirasol.sweeps.dry_run import lines
+        from mirasol.sweeps.dry_run import beside, lines
 
-            print("\n".join(lines(self.sweep, self.found)))
+        given, others = self.given, beside(self.folder, self.found)
+        if given.dry_run:
+            print("\n".join([*lines(self.sweep, self.found), *others]))
             return 0
+        for line in others:  # Before hours are spent on what may be there but for an edit.
+            print(line, file=sys.stderr)
         if given.print_commands or given.slurm_script or given.xpk_manifest:
             return self._elsewhere()
         return self._train()

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
+from mirasol.spelling import some
+from mirasol.sweeps import stated
 from mirasol.sweeps.cost import operations, seconds
 from mirasol.sweeps.durations import duration
 from mirasol.sweeps.plan import Sweep, told
+from mirasol.sweeps.records import CONFIG, TrialRecord, all_trials, trial_folder
 from mirasol.sweeps.submission import Chosen
 
 _FILES = 8  # Changed ones that are named.
+_TRIALS = 4  # Beside the plan that are named.
 
 
 def lines(sweep: Sweep, found: Sequence[Chosen]) -> Iterator[str]:
@@ -39,6 +44,39 @@ def lines(sweep: Sweep, found: Sequence[Chosen]) -> Iterator[str]:
     yield _sum(found, total_s, unknown)
 
 
+def beside(folder: Path, found: Sequence[Chosen]) -> Iterator[str]:
+    """Yields which trials have ended here that the plan does not ask for, and what it asks instead.
+
+    Those of other code, of which each stands for a planned one or has been trained anew, are left
+    out: they ask for the same.
+    """
+    counted = {each.id for each in found}
+    others = [each for each in all_trials(folder) if each.id not in counted]
+    lost = [(each, _asked_instead(folder, each, found)) for each in others if _has_ended(each)]
+    lost = [(each, names) for each, names in lost if names is None or names]
+    for record, names in lost[:_TRIALS]:
+        said = f": there {some(names)} differs" if names else ""
+        yield (
+            f"{record.id}  {told(record.labels)}  seed {record.seed}  {record.state} here, and not "
+            f"of this plan{said}"
+        )
+    if len(lost) > _TRIALS:
+        yield f"and {len(lost) - _TRIALS} more that are not of this plan"
+
+
+def _asked_instead(
+    folder: Path, record: TrialRecord, found: Sequence[Chosen]
+) -> Sequence[str] | None:
+    """Returns what a planned trial of the same labels and seed binds otherwise; None: no such."""
+    same = (record.labels, record.seed)
+    planned = [each.planned for each in found]
+    for each in planned:
+        if (each.variant, each.seed) == same:
+            text = (trial_folder(folder, record.id) / CONFIG).read_text(encoding="utf-8")
+            return stated.differing(text, each.spec.declared)
+    return None
+
+
 def _operations(found: Sequence[Chosen]) -> dict[str, int]:
     """Returns variant -> operations; seeds of one cost the same."""
     first = {told(each.planned.variant): each.planned for each in reversed(found)}
@@ -51,7 +89,11 @@ def _named(files: Sequence[str]) -> str:
 
 
 def _ended(each: Chosen) -> bool:
-    return each.record is not None and each.record.state in ("done", "stopped")
+    return each.record is not None and _has_ended(each.record)
+
+
+def _has_ended(record: TrialRecord) -> bool:
+    return record.state in ("done", "stopped")
 
 
 def _cost(each: Chosen, count: int, known: tuple[float, str] | None) -> str:

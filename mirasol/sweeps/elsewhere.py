@@ -50,16 +50,20 @@ def commands(named: Sequence[tuple[Planned, list[str]]]) -> str:
 def slurm_script(
     name: str, folder: Path, named: Sequence[tuple[Planned, list[str]]], at_once: int
 ) -> str:
-    """Returns a batch script: one array, one task a trial."""
+    """Returns a batch script: one array, one task a trial, run in the current folder."""
+    here = Path.cwd()
     lines = [
         "#!/bin/bash",
         f"#SBATCH --job-name={name}",
         f"#SBATCH --array=0-{len(named) - 1}%{at_once}",
-        f"#SBATCH --output={shlex.quote(str(folder / 'slurm-%A_%a.txt'))}",
+        f"#SBATCH --chdir={shlex.quote(str(here))}",
+        f"#SBATCH --output={shlex.quote(str(here / folder / 'slurm-%A_%a.txt'))}",
         # B: to the batch shell, in whose place the training stands; without it, to steps alone.
         "#SBATCH --signal=B:TERM@120",
         "#SBATCH --requeue",
-        "# A task that is requeued goes on from its newest checkpoint.",
+        "# To be added, or given to sbatch: --time, --partition, --gpus and such of the cluster.",
+        "# A task that is requeued goes on from its newest checkpoint; python is the one of the",
+        "# environment in which sbatch is called.",
         "set -euo pipefail",
         'case "$SLURM_ARRAY_TASK_ID" in',
     ]

@@ -64,7 +64,10 @@ class SlurmExecutor:
         try:
             self._executor = _submitit().SlurmExecutor(folder=folder)
         except RuntimeError as error:
-            raise ValueError(f"--executor=slurm: {error}") from None
+            raise ValueError(
+                f"--executor=slurm: {error} Give the command where sbatch is, or "
+                "--slurm_script=FILE, and take the file there"
+            ) from None
         warned_s = math.ceil(grace_s) + _TO_WRITE_S
         given = {"signal_delay_s": warned_s, "array_parallelism": at_once, **parameters}
         self._executor.update_parameters(**given)

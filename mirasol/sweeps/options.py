@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mirasol.gin_files import find
 from mirasol.runtime.select import require_runtime
+from mirasol.spelling import closest
 from mirasol.sweeps import records
 from mirasol.tool_options import ToolParser
 
@@ -75,6 +76,8 @@ def parsed(description: str, arguments: Sequence[str]) -> argparse.Namespace:
 
 def _folder(files: Sequence[str]) -> Path:
     """Returns the folder of the sweep that these gin files state, unless it has another one."""
+    for name in files:
+        find(name)  # Or a misspelt file would be told as a folder that is not there.
     folder = Path("workdirs/sweeps") / "-".join(Path(file).stem for file in files)
     there = records.read_sweep(folder).gin_files if (folder / records.SWEEP).is_file() else []
     if there and _found(there) != _found(files):
@@ -158,10 +161,12 @@ def _require_queued(parameters: dict[str, object]) -> None:
     """Raises ValueError unless trials have time on the cluster, and what is said here alone."""
     minutes = parameters.get("time")
     if not isinstance(minutes, int) or minutes < 1:
-        said = "" if minutes is None else f", not {minutes!r}"
+        near = closest("time", parameters)
+        meant = f"; is {near!r} to be it?" if near else ""
+        said = meant if minutes is None else f", not {minutes!r}"
         raise ValueError(
-            f"--executor=slurm needs --slurm=time=240, say: whole minutes that a trial may take"
-            f"{said}; submitit's own are five"
+            f"--executor=slurm needs --slurm=time=240, say: whole minutes that a trial may take "
+            f"(submitit's own are five){said}"
         )
     if "array_parallelism" in parameters:
         raise ValueError("--slurm=array_parallelism: --jobs says how many trials run at a time")

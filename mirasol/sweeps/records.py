@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from mirasol.spelling import closest, hint
+from mirasol.training.writers import METRICS
 
 # pending    not begun, or stopped in order and to be gone on with
 # running    an attempt is under way, or was cut off: whoever holds trials/<id>/lock knows
@@ -179,10 +180,13 @@ def read_sweep(folder: Path) -> SweepRecord:
     if not path.is_file():
         others = [other.parent.name for other in folder.parent.glob(f"*/{SWEEP}")]
         near = closest(folder.name, others)
-        raise ValueError(
-            f"{folder} holds no sweep: there is no {SWEEP}"
-            f"{hint(str(folder.with_name(near))) if near else ''}"
-        )
+        if (folder / METRICS).is_file():
+            said = f"it is a workdir, a single run: --run=NAME={folder} reports it"
+        elif folder.suffix == ".gin":
+            said = f"a sweep's folder is wanted, such as workdirs/sweeps/{folder.stem}"
+        else:
+            said = f"there is no {SWEEP}{hint(str(folder.with_name(near))) if near else ''}"
+        raise ValueError(f"{folder} holds no sweep: {said}")
     values = _read(path)
     trials = [_made(PlannedTrial, each, path) for each in values.get("trials", [])]
     return _made(SweepRecord, {**values, "trials": trials}, path)

@@ -98,11 +98,16 @@ def row(record: TrialRecord, folder: Path, metric: str) -> list[str]:
         record.id,
         told(record.labels),
         f"seed {record.seed}",
-        record.state + (f" (attempt {record.attempts})" if record.attempts > 1 else ""),
+        _state(record),
         f"step {step}/{record.steps}",
         _took(record),
         record.reason or shown,
     ]
+
+
+def _state(record: TrialRecord) -> str:
+    attempt = f" (attempt {record.attempts})" if record.attempts > 1 else ""
+    return f"{record.state}{f' by {record.taken_from}' if record.taken_from else attempt}"
 
 
 def _took(record: TrialRecord) -> str:

@@ -73,7 +73,8 @@ def test_what_cannot_be_queued_is_told(tmp_path, monkeypatch):
 def test_the_slurm_script_runs_the_task_of_its_number(named, tmp_path):
     script = elsewhere.slurm_script("a-sweep", FOLDER, named, 3)
     assert "#SBATCH --array=0-1%3" in script
-    assert "#SBATCH --output='workdirs/sweeps/a sweep/slurm-%A_%a.txt'" in script
+    assert f"#SBATCH --output='{Path.cwd()}/workdirs/sweeps/a sweep/slurm-%A_%a.txt'" in script
+    assert f"#SBATCH --chdir={Path.cwd()}\n" in script
     assert "#SBATCH --signal=B:TERM@120" in script  # To the shell, which the training replaces.
     python = tmp_path / "python"
     python.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')

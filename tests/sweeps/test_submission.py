@@ -178,6 +178,26 @@ def test_a_copy_that_is_cut_off_leaves_no_workdir(submitted, tmp_path_factory, m
     assert read_trial(inside).state == "pending"
 
 
+def test_what_an_edit_leaves_out_of_the_plan_is_told(submitted):
+    folder, _, trials = submitted
+    found = submission.chosen(folder, trials)
+    assert list(dry_run.beside(folder, found)) == []
+    file = trial_folder(folder, trials[0].id) / submission.CONFIG
+    edited = dataclasses.replace(
+        trials[0],
+        id="edited",
+        spec=dataclasses.replace(
+            trials[0].spec, declared=file.read_text().replace("SEED = 0", "SEED = 0\nLOG = 1")
+        ),
+    )
+    found = [submission.Chosen(edited, None), submission.Chosen(trials[1], found[1].record)]
+    (line,) = dry_run.beside(folder, found)
+    assert line.startswith(f"{trials[0].id}  combiner=transformer  seed 0  done here, and not of")
+    assert line.endswith(": there LOG differs")
+    (line,) = dry_run.beside(folder, found[1:])
+    assert line.endswith("not of this plan")
+
+
 def test_the_time_of_what_somebody_else_trained_is_known_to_be_incomplete(plan, tmp_path):
     sweep, trials = plan
     (trial_folder(tmp_path, trials[0].id) / "workdir").mkdir(parents=True)  # By its command, say.

@@ -65,7 +65,8 @@ def test_runs_by_name(sweep, tmp_path, capsys):
         (["nowhere", "--clips=-1"], "clips=-1; it must be 0 or more"),
         (["nowhere", "--questions=0"], "questions=0; it must be 1 or more"),
         (["--run=nowhere"], "it must be NAME=WORKDIR"),
-        (["--run=a=nowhere", "--metric=t/m"], "the workdir nowhere is not there"),
+        (["--run=a=nowhere"], "the workdir nowhere of --run=a is not there"),
+        (["mine/combiner.gin"], "wanted, such as workdirs/sweeps/combiner"),
     ],
 )
 def test_mistakes_are_one_line(arguments, told, capsys):
@@ -73,6 +74,44 @@ def test_mistakes_are_one_line(arguments, told, capsys):
     stderr = capsys.readouterr().err
     assert told in stderr
     assert stderr.count("\n") == 1
+
+
+def test_a_folder_of_another_kind_is_told(sweep, capsys, tmp_path):
+    workdir = sweep / "trials/transformer-0/workdir"
+    assert main([str(workdir)]) == 2
+    assert f"it is a workdir, a single run: --run=NAME={workdir} reports" in capsys.readouterr().err
+    assert main([f"--run=a={sweep}"]) == 2
+    assert "is no workdir but a sweep: give it without --run" in capsys.readouterr().err
+    assert main([f"--run=a={workdir}s"]) == 2
+    assert f"did you mean '{workdir}'?" in capsys.readouterr().err
+    (tmp_path / "file").write_text("mine")
+    assert main([str(sweep), f"--keep={tmp_path / 'file'}"]) == 2
+    assert "file is a file; name a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("slip", ["accuracy/order", "accuracy/ordr", f"{made_up.TASK}/acuracy"])
+def test_a_slip_in_the_metric_is_told_with_the_nearest(sweep, capsys, slip):
+    assert main([str(sweep), f"--metric={slip}"]) == 2
+    right = "accuracy" if "acuracy" in slip else "accuracy/order"
+    said = capsys.readouterr().err
+    assert (
+        f"none of the runs has it at its last step; did you mean '{made_up.TASK}/{right}'?" in said
+    )
+
+
+def test_runs_of_different_lengths_and_seeds_are_told(sweep, tmp_path):
+    log = sweep / "trials/transformer-0/workdir/metrics.jsonl"
+    log.write_text(log.read_text().replace('"step": 20,', '"step": 30,'))
+    start = log.with_name("provenance.json")
+    old, new = '"mirasol.experiment.Trainer.steps": "{}"'.format, "mirasol.experiment.Trainer.steps"
+    assert new in start.read_text()
+    start.write_text(start.read_text().replace(old(20), old(30)))
+    runs = [f"--run=a={log.parent}"]
+    runs += [f"--run=b={sweep}/trials/without-sound-{seed}/workdir" for seed in (0, 1)]
+    assert main([*runs, f"--output={tmp_path / 'out'}", "--clips=0"]) == 0
+    table = (tmp_path / "out/table.md").read_text(encoding="utf-8")
+    assert "Trained for different numbers of steps: a 30; b 20." in table
+    assert "b, seed 1: done, and in no difference, since a has no such seed" in table
 
 
 def test_a_slip_in_the_baseline_is_told_with_the_nearest(sweep, capsys):

@@ -75,7 +75,8 @@ def test_what_was_cut_off_is_told_from_what_runs(sweep, capsys):
         (["--gin_file=a.gin", "--slurm=gpu"], "--slurm=gpu; it must be NAME=VALUE"),
         (["--gin_file=a.gin", "--slurm=a=b"], "--slurm=a=b without --executor=slurm"),
         (["--gin_file=a.gin", "--executor=slurm"], "needs --slurm=time=240, say: whole minutes"),
-        (["--gin_file=a.gin", "--executor=slurm", "--slurm=time=4:00"], "may take, not '4:00'"),
+        (["--gin_file=a.gin", "--executor=slurm", "--slurm=tme=9"], "is 'tme' to be it?"),
+        (["--gin_file=a.gin", "--executor=slurm", "--slurm=time=4:00"], "are five), not '4:00'"),
         (
             [
                 "--gin_file=a.gin",

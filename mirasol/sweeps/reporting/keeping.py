@@ -98,6 +98,8 @@ def _require_at_rest(
 
 def _require_free(folder: Path) -> None:
     """Raises ValueError where something lies that is not replaced: a sweep at work, say."""
+    if folder.is_file():
+        raise ValueError(f"--keep={folder} is a file; name a folder")
     found = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     others = [name for name in found if name not in (*_OURS, _DRAFT, _BEFORE)]
     # A first call that was cut off may have left no more than its drafts.

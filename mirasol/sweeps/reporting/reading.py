@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mirasol.spelling import nearest
+from mirasol.spelling import closest, hint, some
 from mirasol.sweeps import records, scores
 from mirasol.sweeps.durations import duration
 from mirasol.sweeps.ending import is_cut_off
 from mirasol.sweeps.plan import told
 from mirasol.sweeps.reporting import workdir_files
 from mirasol.sweeps.reporting.study import (
+    BESIDE,
     CUT_OFF,
     DONE,
     MISSING,
@@ -23,6 +24,7 @@ from mirasol.sweeps.reporting.study import (
     Variant,
     with_baseline,
 )
+from mirasol.training.writers import METRICS
 
 METRIC = "accuracy"
 
@@ -70,6 +72,8 @@ def of_workdirs(
       ValueError: there are no runs, the baseline is none of them, none has been evaluated, none has
         such a metric, or two runs of one name have the same seed.
     """
+    for name, workdir in runs:
+        _require_workdir(name, workdir)
     variants: dict[str, list[Trial]] = {}
     chosen = tuple(metrics) or _default_metrics([workdir for _, workdir in runs])
     for name, workdir in runs:
@@ -84,16 +88,32 @@ def of_workdirs(
     )
 
 
+def _require_workdir(name: str, workdir: Path) -> None:
+    """Raises ValueError where there is none, or another folder."""
+    if not workdir.is_dir():
+        others = [path.parent.name for path in workdir.parent.glob(f"*/{METRICS}")]
+        near = closest(workdir.name, others)
+        meant = hint(str(workdir.with_name(near))) if near else ""
+        raise ValueError(f"the workdir {workdir} of --run={name} is not there{meant}")
+    if (workdir / records.SWEEP).is_file():
+        raise ValueError(
+            f"{workdir} of --run={name} is no workdir but a sweep: give it without --run, or a "
+            "workdir of its trials"
+        )
+
+
 def _require_scored(metrics: Sequence[str], variants: Mapping[str, Sequence[Trial]]) -> None:
     """Raises ValueError for a metric that no run has at its end, though some have others."""
     trials = [trial for each in variants.values() for trial in each if trial.steps is not None]
     names = {name for each in trials for name in scores.metrics_at(each.workdir, each.steps or 0)}
     for metric in metrics:
         if names and metric not in names:
-            there = ", ".join(sorted(names))
+            whole = [name for name in names if name.partition("/")[2] == metric]
+            shorter = {name.partition("/")[2]: name for name in sorted(names)}
+            near = closest(metric, names) or shorter.get(closest(metric, shorter), "")
             raise ValueError(
-                f"--metric={metric}: none of the runs has it at its last step; there are {there}"
-                f"{nearest(metric, names)}"
+                f"--metric={metric}: none of the runs has it at its last step"
+                f"{hint(whole[0] if whole else near)}; there are {some(sorted(names))}"
             )
 
 
@@ -138,16 +158,16 @@ def _reason(trial: records.TrialRecord) -> str:
         return ""
     if not trial.attempts and not trial.reason:
         return "not begun"
-    attempts = f"after {trial.attempts} attempts" if trial.attempts > 1 else ""
+    after = "attempt {}" if trial.state == "running" else "after {} attempts"
+    attempts = after.format(trial.attempts) if trial.attempts > 1 else ""
     last = trial.error.strip().splitlines()[-1:]
-    code = "" if trial.exit_code in (None, 0) else f"exit code {trial.exit_code}"
+    failed = trial.state == "failed" and trial.exit_code
+    code = f"exit code {trial.exit_code}" if failed else ""
     return "; ".join(filter(None, [trial.reason, code, *last, attempts])) or "no reason recorded"
 
 
 def _run(workdir: Path, metric: str) -> Trial:
     """Returns a run that nobody scheduled: done, if its last step was evaluated."""
-    if not workdir.is_dir():
-        raise ValueError(f"the workdir {workdir} is not there")
     seed, last = workdir_files.seed(workdir), workdir_files.final_step(workdir)
     if last is None:
         return Trial(seed, workdir, MISSING, "no record of a start (provenance.json)")
@@ -195,7 +215,7 @@ def _facts(sweep: records.SweepRecord, begun: Sequence[records.TrialRecord]) -> 
 def _beside(folder: Path) -> dict[str, str]:
     """Tells of trials that lie in the folder and are of no account."""
     others = records.beside_the_plan(folder)
-    return {"Beside the plan": f"{len(others)} trials of other plans or code"} if others else {}
+    return {BESIDE: f"{len(others)} trials of other plans or code"} if others else {}
 
 
 def _machine(trial: records.TrialRecord) -> str:

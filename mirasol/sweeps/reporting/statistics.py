@@ -30,6 +30,7 @@ _DRAWN_AT_ONCE = 2_000_000
 
 # What the interval draws anew.
 CLIPS_AND_SEEDS, CLIPS, SEEDS, NOTHING = "clips and seeds", "clips", "seeds", "nothing"
+EXACT = "nothing, for nothing differs"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,6 +117,8 @@ def difference(
         return Difference(value, low, high, over, seeds, 0, remark)
     low, high = clip_interval(clips)
     over = CLIPS_AND_SEEDS if seeds > 1 else CLIPS
+    if not clips.right_SC.any():
+        over = EXACT
     return Difference(value, low, high, over, seeds, len(clips.asked_C))
 
 

@@ -17,6 +17,7 @@ from mirasol.sweeps.reporting import workdir_files
 from mirasol.sweeps.reporting.workdir_files import Score
 
 DONE, CUT_OFF, MISSING = "done", "cut off", "missing"
+BESIDE = "Beside the plan"  # A fact: trials that lie in the folder and do not count.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,6 +115,18 @@ class Study:
         ]
 
 
+def _meant(name: str, names: Sequence[str]) -> str:
+    """Returns the variant that a name in another order of axes, or its own label, means."""
+    words = sorted(name.split())
+    found = [each for each in names if sorted(each.split()) == words]
+    found = found or [each for each in names if name in _labels(each)]
+    return found[0] if len(found) == 1 and name not in names else name
+
+
+def _labels(variant: str) -> list[str]:
+    return [word.partition("=")[2] for word in variant.split()]
+
+
 def with_baseline(variants: Sequence[Variant], name: str | None) -> tuple[Variant, ...]:
     """Returns the variants with the baseline first.
 
@@ -129,6 +142,7 @@ def with_baseline(variants: Sequence[Variant], name: str | None) -> tuple[Varian
     names = [variant.name for variant in variants]
     if name is None:
         return tuple(variants)
+    name = _meant(name, names)
     if name not in names:
         raise ValueError(
             f"the baseline {name!r} is none of the variants{nearest(name, names)}; there are "

@@ -12,22 +12,30 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from mirasol.description import text
 from mirasol.sweeps.durations import duration
 from mirasol.sweeps.reporting.outcomes import Outcome
-from mirasol.sweeps.reporting.statistics import CLIPS, CLIPS_AND_SEEDS, NOTHING, SEEDS, Difference
-from mirasol.sweeps.reporting.study import Study, Trial, Variant
+from mirasol.sweeps.reporting.statistics import (
+    CLIPS,
+    CLIPS_AND_SEEDS,
+    EXACT,
+    NOTHING,
+    SEEDS,
+    Difference,
+)
+from mirasol.sweeps.reporting.study import BESIDE, Study, Trial, Variant
 
 MARK, NONE, MINUS = "*", "–", "\N{MINUS SIGN}"
 # The letter behind an interval says what was drawn anew for it.
-_LETTERS = {CLIPS_AND_SEEDS: "a", CLIPS: "b", SEEDS: "c", NOTHING: "d"}
+_LETTERS = {CLIPS_AND_SEEDS: "a", CLIPS: "b", SEEDS: "c", NOTHING: "d", EXACT: "e"}
 _DRAWN = {
     CLIPS_AND_SEEDS: "paired by clip and by seed; the interval draws both anew",
     CLIPS: "one seed, paired by clip; the interval draws clips anew and says nothing about seeds",
     SEEDS: "paired by seed alone; the interval draws seeds anew, and is too narrow with so few",
     NOTHING: "one seed and no clips to pair by: there is no interval",
+    EXACT: "no answer differs in rightness; the bound is the exact one of so many clips",
 }
 
 
@@ -152,16 +160,32 @@ def _reading(study: Study, found: Sequence[Outcome], lacking: bool) -> list[str]
     differences = [each for row in found for each in row.differences.values() if each is not None]
     used = {each.over for each in differences}
     remarks = sorted({each.remark for each in differences if each.remark})
+    others = study.facts.get(BESIDE)
     return [
         f"{', '.join(study.metrics)}: mean ± standard deviation over seeds; n: trials done of the "
         f"planned. Difference: to {study.baseline.name}, paired, and its 95 % bootstrap interval.",
         *[f"{letter}: {_DRAWN[over]}." for over, letter in _LETTERS.items() if over in used],
         *[f"Clips are not paired: {remark}." for remark in remarks],
         *_stale(study),
-        *([f"{MARK} fewer trials than planned; those that are left out are named."] * lacking),
+        *_steps(study),
+        *([f"Beside the plan, and not counted: {others}."] if others else []),
+        *([f"{MARK} fewer trials or pairs than planned; those left out are named."] * lacking),
         "Time: of a whole trial, mean of those done. Memory of a training step, operations of one "
         "example and parameters: computed from the configuration, as the command describe does.",
     ]
+
+
+def _steps(study: Study) -> list[str]:
+    """Returns how long each variant was trained, where that differs."""
+    steps = {
+        variant.name: ", ".join(map(str, sorted({trial.steps or 0 for trial in variant.done})))
+        for variant in study.variants
+        if variant.done
+    }
+    told = "; ".join(f"{name} {each}" for name, each in steps.items())
+    return (
+        [f"Trained for different numbers of steps: {told}."] if len({*steps.values()}) > 1 else []
+    )
 
 
 def _stale(study: Study) -> list[str]:
@@ -195,7 +219,19 @@ def _lost(study: Study) -> list[str]:
         for variant, trial in done
         if timed and trial.seconds is None
     ]
-    return not_done + unscored + untimed
+    return not_done + unscored + untimed + list(_unpaired(study))
+
+
+def _unpaired(study: Study) -> Iterator[str]:
+    """Yields the trials whose seed the baseline was never to have."""
+    planned = {trial.seed for trial in study.baseline.trials}
+    for variant in study.variants:
+        for trial in variant.done:
+            if trial.seed not in planned:
+                yield (
+                    f"{_named(variant, trial)}: done, and in no difference, since "
+                    f"{study.baseline.name} has no such seed"
+                )
 
 
 def _lacking(study: Study, trial: Trial) -> list[str]:

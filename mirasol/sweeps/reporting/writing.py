@@ -50,6 +50,21 @@ class Extent:
                 raise ValueError(f"{name}={value}; it must be {least} or more")
 
 
+@dataclasses.dataclass(frozen=True)
+class Written:
+    """What a report came to.
+
+    Attributes:
+      table: in Markdown.
+      clips: asked for on the page.
+      missing: why clips have no pictures there, one reason each that has none.
+    """
+
+    table: str
+    clips: int
+    missing: tuple[str, ...]
+
+
 def write(
     study: Study,
     folder: Path,
@@ -57,8 +72,8 @@ def write(
     command: str = "",
     extent: Extent | None = None,
     cost: Callable[[Variant], ModelCost | None] = costs.told_cost,
-) -> str:
-    """Writes the report and returns its table in Markdown.
+) -> Written:
+    """Writes the report.
 
     Args:
       study: what it is about.
@@ -93,7 +108,8 @@ def write(
     for name, text in files.items():
         with whole_file(folder / name) as file:
             file.write(text)
-    return files["table.md"]
+    missing = tuple(each.missing for each in clips if each.missing)
+    return Written(files["table.md"], len(clips), missing)
 
 
 def _converter_of(study: Study) -> Converter | None:
