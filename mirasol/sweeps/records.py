@@ -71,7 +71,7 @@ class SweepRecord:
       base_files: gin files of the base run.
       bindings: "NAME = VALUE" over them, in all trials.
       trials: the plan, in order.
-      commit: of the code, None outside git.
+      commit: of the code, and whether it had changes besides; None outside git.
       code: name of the folder under `code/`.
       command: the command line that submitted it.
       gin_files: that state it, as they were given; empty: written before this was kept.
@@ -108,7 +108,7 @@ class TrialRecord:
       error: the last lines of its log, where it failed.
       reason: why it failed, or was stopped.
       looked_at: the step at which an early-stop rule has judged it; None: none has.
-      commit: of the code that it runs.
+      commit: of the code that it runs, as of the sweep.
       code: name of its folder under `code/`; of one that was taken, in that other sweep's folder.
       started: of the first attempt, ISO 8601 with its zone.
       attempt_started: of the last attempt.

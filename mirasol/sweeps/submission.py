@@ -121,7 +121,7 @@ def submit(
       ValueError: the code was edited meanwhile, or another call copies a trial.
     """
     here = sources.freeze(folder / FROZEN, [each.planned.spec for each in found])
-    commit = code.commit(code.package())["commit"]
+    commit = _commit()
     for each in found:
         _write(folder, each, here, commit)
     record = SweepRecord(
@@ -150,6 +150,13 @@ def submit(
     )
     write_sweep(folder, record)
     return record
+
+
+def _commit() -> str | None:
+    """Returns the commit of the code, and says where that is not all of it."""
+    found = code.commit(code.package())
+    commit: str | None = found["commit"]
+    return f"{commit} with uncommitted changes" if commit and found["changed"] else commit
 
 
 def attempt(folder: Path, trial: str, sweep: Sweep, runtime: str) -> Attempt:

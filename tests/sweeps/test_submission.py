@@ -198,6 +198,17 @@ def test_what_an_edit_leaves_out_of_the_plan_is_told(submitted):
     assert line.endswith("not of this plan")
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"), [(False, "1234"), (True, "1234 with uncommitted changes")]
+)
+def test_a_commit_that_is_not_all_of_the_code_says_so(plan, tmp_path, monkeypatch, changed, said):
+    of_now = {"commit": "1234", "changed": changed}
+    monkeypatch.setattr(submission.code, "commit", lambda _: of_now)
+    sweep, trials = plan
+    submission.submit(tmp_path, sweep, ["two.gin"], submission.chosen(tmp_path, trials), [])
+    assert {read_sweep(tmp_path).commit, *(each.commit for each in read_trials(tmp_path))} == {said}
+
+
 def test_the_time_of_what_somebody_else_trained_is_known_to_be_incomplete(plan, tmp_path):
     sweep, trials = plan
     (trial_folder(tmp_path, trials[0].id) / "workdir").mkdir(parents=True)  # By its command, say.
