@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mirasol.spelling import some
-from mirasol.sweeps import stated
+from mirasol.sweeps import stale, stated
 from mirasol.sweeps.cost import operations, seconds
 from mirasol.sweeps.durations import duration
 from mirasol.sweeps.plan import Sweep, told
@@ -68,11 +68,9 @@ def _asked_instead(
     folder: Path, record: TrialRecord, found: Sequence[Chosen]
 ) -> Sequence[str] | None:
     """Returns what a planned trial of the same labels and seed binds otherwise; None: no such."""
-    same = (record.labels, record.seed)
-    planned = [each.planned for each in found]
-    for each in planned:
-        if (each.variant, each.seed) == same:
-            text = (trial_folder(folder, record.id) / CONFIG).read_text(encoding="utf-8")
+    for each in (chosen.planned for chosen in found):
+        if (each.variant, each.seed) == (record.labels, record.seed):
+            text = stale.text_of(trial_folder(folder, record.id) / CONFIG)
             return stated.differing(text, each.spec.declared)
     return None
 

@@ -39,7 +39,7 @@ def changed(folder: Path, record: TrialRecord, trial: Planned) -> tuple[str, ...
     files = sources.changed(record.sources, trial.sources)
     if record.meaning == trial.meaning:
         return tuple(files)
-    then = _text(trial_folder(folder, record.id) / "workdir" / OPERATIVE)
+    then = text_of(trial_folder(folder, record.id) / "workdir" / OPERATIVE)
     names = stated.differing(then, trial.spec.operative) if then else []
     more = ", ..." if len(names) > _SHOWN else ""
     told = f" ({', '.join(names[:_SHOWN])}{more})" if names else ""
@@ -47,7 +47,7 @@ def changed(folder: Path, record: TrialRecord, trial: Planned) -> tuple[str, ...
 
 
 def _asks_the_same(folder: Path, record: TrialRecord, trial: Planned) -> bool:
-    text = _text(trial_folder(folder, record.id) / CONFIG)
+    text = text_of(trial_folder(folder, record.id) / CONFIG)
     if not text:
         return False
     then, now = stated.read(text), stated.read(trial.spec.declared)
@@ -56,5 +56,6 @@ def _asks_the_same(folder: Path, record: TrialRecord, trial: Planned) -> bool:
     return then.bound == now.bound and (then.modules == now.modules or same_name)
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """Returns what a file says, "" where there is none."""
     return path.read_text(encoding="utf-8") if path.is_file() else ""
