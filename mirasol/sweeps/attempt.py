@@ -20,8 +20,6 @@ from mirasol.sweeps import locks, signals
 from mirasol.sweeps.records import TrialRecord, read_trial, write_trial
 from mirasol.sweeps.watch import Rules, Watch, now
 
-_TAKEN_AWAY = signal.SIGUSR2  # By which submitit tells that a machine is wanted back.
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Attempt:
@@ -47,17 +45,18 @@ class Attempt:
             record = read_trial(self.folder)
             if lock is None or record.state in ("done", "stopped"):
                 return record.state
-            with signals.gathered(_TAKEN_AWAY) as heard:
+            with signals.gathered(signals.TAKEN_AWAY) as heard:
                 watch = Watch(self.folder, self.rules, self._begun(record), heard)
                 state = watch.to_the_end(self.command, self._variables(), lock)
-        if state == "pending" and _TAKEN_AWAY in heard:
-            signal.raise_signal(_TAKEN_AWAY)  # For submitit, now that the trial is saved.
+        if state == "pending" and signals.TAKEN_AWAY in heard:
+            signal.raise_signal(signals.TAKEN_AWAY)  # For submitit, now that the trial is saved.
         return state
 
     def checkpoint(self) -> Any:
-        """Lets submitit queue it again where a cluster takes its machine away.
+        """Lets submitit queue it again where a cluster tells so before it takes its machine away.
 
-        By then the trial has saved and ended, see `__call__`.
+        By then the trial has saved and ended, see `__call__`. A cluster that just ends the job, by
+        SIGTERM, has it saved, too, but not queued again.
         """
         from submitit.helpers import DelayedSubmission
 

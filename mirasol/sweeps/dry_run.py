@@ -67,11 +67,14 @@ def beside(folder: Path, found: Sequence[Chosen]) -> Iterator[str]:
 def _asked_instead(
     folder: Path, record: TrialRecord, found: Sequence[Chosen]
 ) -> Sequence[str] | None:
-    """Returns what a planned trial of the same labels and seed binds otherwise; None: no such."""
+    """Returns what a planned trial of the same labels and seed binds otherwise.
+
+    It is None where there is no such trial, or none can tell what this one was asked for.
+    """
     for each in (chosen.planned for chosen in found):
         if (each.variant, each.seed) == (record.labels, record.seed):
             text = stale.text_of(trial_folder(folder, record.id) / CONFIG)
-            return stated.differing(text, each.spec.declared)
+            return stated.differing(text, each.spec.declared) if text else None
     return None
 
 

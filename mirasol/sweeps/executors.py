@@ -54,13 +54,23 @@ class SlurmExecutor:
       folder: for submitit's files, on a disk that the nodes share.
       at_once: tasks of the array that run at a time.
       grace_s: seconds that an attempt has to end in order; Slurm warns it so long before the end.
-      parameters: of submitit's Slurm executor, such as partition, time, gpus_per_node.
+      parameters: of submitit's Slurm executor, such as partition, gpus_per_node; `time`, in
+        minutes, is among them.
 
     Raises:
-      ValueError: Slurm is not here, or submitit has no such parameter.
+      ValueError: Slurm is not here, submitit has no such parameter, or trials have no time before
+        they are warned.
     """
 
     def __init__(self, folder: Path, at_once: int, grace_s: float, parameters: Mapping[str, Any]):
+        warned_s = math.ceil(grace_s) + _TO_WRITE_S
+        given = {"signal_delay_s": warned_s, "array_parallelism": at_once, **parameters}
+        if 60 * given["time"] <= given["signal_delay_s"]:
+            raise ValueError(
+                f"--slurm=time={given['time']}: Slurm warns a trial {given['signal_delay_s']} s "
+                f"before its time is over (Sweep.grace_s and {_TO_WRITE_S} s to write it down), so "
+                "it would be told to end as it begins; give more minutes"
+            )
         try:
             self._executor = _submitit().SlurmExecutor(folder=folder)
         except RuntimeError as error:
@@ -68,8 +78,6 @@ class SlurmExecutor:
                 f"--executor=slurm: {error} Give the command where sbatch is, or "
                 "--slurm_script=FILE, and take the file there"
             ) from None
-        warned_s = math.ceil(grace_s) + _TO_WRITE_S
-        given = {"signal_delay_s": warned_s, "array_parallelism": at_once, **parameters}
         self._executor.update_parameters(**given)
 
     def submit_all(self, attempts: Sequence[Attempt], code: Path) -> list[str]:

@@ -173,15 +173,15 @@ class Scheduler:
         with locks.held(trial.folder) as lock:
             record = trial.record()
             if lock is not None and record.state not in ("done", "stopped"):
-                lost = record.seconds_incomplete or record.state == "running"
+                begun = record.state == "running"  # Else the log is of an attempt before, if any.
                 record = dataclasses.replace(
                     record,
                     state="failed",
                     reason=reason,
-                    error=last_lines(trial.folder),
+                    error=last_lines(trial.folder) if begun else "",
                     ended=now(),
                     pid=None,
-                    seconds_incomplete=lost,
+                    seconds_incomplete=record.seconds_incomplete or begun,
                 )
                 write_trial(trial.folder, record)
 

@@ -6,6 +6,8 @@ import contextlib
 import signal
 from collections.abc import Iterator
 
+TAKEN_AWAY = signal.SIGUSR2  # By which submitit tells that a machine is wanted back.
+
 
 @contextlib.contextmanager
 def gathered(*more: signal.Signals) -> Iterator[list[int]]:
@@ -21,3 +23,13 @@ def gathered(*more: signal.Signals) -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+@contextlib.contextmanager
+def kept_from_children(number: signal.Signals) -> Iterator[None]:
+    """Has processes that are started in the block never hear a signal; this one hears it later."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

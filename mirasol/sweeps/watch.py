@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from mirasol.sweeps import signals
 from mirasol.sweeps.early import EarlyStop
 from mirasol.sweeps.records import State, TrialRecord, read_sweep, trial_folder, write_trial
 from mirasol.sweeps.scores import METRICS, metrics_at
@@ -74,15 +75,17 @@ class Watch:
         """
         with self._log.open("ab") as log:
             try:
-                process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    env=variables,
-                    pass_fds=[lock],
-                    start_new_session=True,
-                )
+                # A cluster may tell all processes of a job; this one then ends the trial in order.
+                with signals.kept_from_children(signals.TAKEN_AWAY):
+                    process = subprocess.Popen(
+                        command,
+                        stdin=subprocess.DEVNULL,
+                        stdout=log,
+                        stderr=log,
+                        env=variables,
+                        pass_fds=[lock],
+                        start_new_session=True,
+                    )
             except OSError as error:
                 return self._end("failed", None, f"could not be started: {error}")
         self._record = dataclasses.replace(self._record, process=process.pid)

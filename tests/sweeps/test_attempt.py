@@ -89,14 +89,19 @@ def test_a_process_that_hangs(tmp_path, settings, reason):
 
 def test_a_machine_that_is_taken_away_lets_the_trial_save_first(tmp_path):
     """submitit's own handler, which queues the job again and exits, is called when all is saved."""
-    scheduling.plant(tmp_path, ["fine"], pause_s=0.5)
+    scheduling.plant(tmp_path, ["fine"], pause_s=1.0, grace_s=30.0)
     (attempt,) = scheduling.attempts(tmp_path)
     told = []
 
     def take_away():
+        end_s = time.monotonic() + 60.0
         while not (attempt.folder / "workdir/metrics.jsonl").exists():
+            if time.monotonic() > end_s:
+                return
             time.sleep(0.02)
-        os.kill(os.getpid(), signal.SIGUSR2)
+        # To the trial, too, as Slurm may: it is not to die of it, but to end when it has saved.
+        for process in (read_trial(attempt.folder).process, os.getpid()):
+            os.kill(process, signal.SIGUSR2)
 
     before = signal.signal(signal.SIGUSR2, lambda *_: told.append(read_trial(attempt.folder)))
     cluster = threading.Thread(target=take_away, daemon=True)
@@ -104,7 +109,7 @@ def test_a_machine_that_is_taken_away_lets_the_trial_save_first(tmp_path):
     try:
         assert attempt() == "pending"
     finally:
-        cluster.join()
+        cluster.join(60.0)
         signal.signal(signal.SIGUSR2, before)
     (record,) = told
     assert (record.state, record.process) == ("pending", None)

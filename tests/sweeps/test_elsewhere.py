@@ -70,6 +70,11 @@ def test_what_cannot_be_queued_is_told(tmp_path, monkeypatch):
         SlurmExecutor(tmp_path / "jobs", 1, 120.0, {"time": 240})
 
 
+def test_a_job_needs_time_before_it_is_warned(tmp_path):
+    with pytest.raises(ValueError, match="--slurm=time=2: Slurm warns a trial 150 s before"):
+        SlurmExecutor(tmp_path / "jobs", 1, 120.0, {"time": 2})
+
+
 def test_the_slurm_script_runs_the_task_of_its_number(named, tmp_path):
     script = elsewhere.slurm_script("a-sweep", FOLDER, named, 3)
     assert "#SBATCH --array=0-1%3" in script

@@ -372,12 +372,15 @@ def test_a_watcher_that_never_begins_is_no_endless_loop(tmp_path):
             return True
 
     scheduling.plant(tmp_path, ["fine"])
+    (attempt,) = scheduling.attempts(tmp_path)
+    (attempt.folder / "log.txt").write_text("what an earlier attempt said\n")
     waiting = scheduling.scheduler(tmp_path, 1, 1)
     waiting._executor = Nothing()
     assert waiting.run()
     (record,) = records(tmp_path)
     assert (record.state, record.attempts) == ("failed", 0)
     assert "could be started" in record.reason
+    assert record.error == ""
     assert record.ended
 
 

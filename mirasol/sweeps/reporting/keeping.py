@@ -22,7 +22,7 @@ from typing import Any
 
 from mirasol import workdirs
 from mirasol.data.root import ENVIRONMENT_VARIABLE
-from mirasol.sweeps import records
+from mirasol.sweeps import locks, records
 from mirasol.sweeps.ending import is_cut_off
 from mirasol.sweeps.reporting import workdir_files
 from mirasol.training.writers import METRICS, read_lines
@@ -86,14 +86,21 @@ def keep(sweep: Path, folder: Path) -> None:
 def _require_at_rest(
     sweep: Path, trials: Sequence[records.TrialRecord | records.PlannedTrial]
 ) -> None:
-    """Raises ValueError where a trial is at work: its copy could not be told from one cut off."""
+    """Raises ValueError where a trial may be at work: its copy is not told from one cut off."""
     begun = [each for each in trials if isinstance(each, records.TrialRecord)]
     for trial in begun:
         inside = records.trial_folder(sweep, trial.id)
-        if trial.state == "running" and not is_cut_off(inside, trial):
+        if trial.state != "running" or is_cut_off(inside, trial):
+            continue
+        if locks.is_held(inside):
             raise ValueError(
                 f"trial {trial.id} of {sweep} is running; keep the results when it has ended"
             )
+        raise ValueError(
+            f"trial {trial.id} of {sweep} is running on {trial.host}, or was cut off there, which "
+            "cannot be seen here: where it is, keep the results when it has ended; if it was cut "
+            "off, give the sweep's command again, which goes on with it"
+        )
 
 
 def _require_free(folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mirasol.sweeps.reporting.colours import FAINT, look
+from mirasol.sweeps.reporting.colours import FAINT, INK, look
 from mirasol.sweeps.reporting.curves import LOSS, curve_plot
 from mirasol.sweeps.reporting.drawing import Plot, new_figure, svg_text
 from mirasol.sweeps.reporting.outcomes import Outcome
@@ -28,8 +28,11 @@ def _forest(study: Study, found: Sequence[Outcome]) -> Plot | None:
     known = [(place, each) for place, each in rows if each is not None]
     if not known:
         return None
-    figure, axes = new_figure(f"{study.short(metric)}, difference", "")
-    figure.set_figheight(1.0 + 0.45 * max(len(known), 4))
+    figure, axes = new_figure("", "")
+    # Below the whole figure: names of several axes are longer than the axes are wide.
+    title = f"{study.short(metric)}, difference to\n{study.baseline.name}"
+    figure.supxlabel(title, color=INK, fontsize="medium", parse_math=False)
+    figure.set_figheight(1.2 + 0.45 * max(len(known), 4))
     axes.axvline(0, color=FAINT, lw=1.2, ls=":")
     for y, (place, each) in enumerate(known):
         style = look(place)

@@ -44,6 +44,7 @@ def of_sweep(folder: Path, metrics: Sequence[str] = (), baseline: str | None = N
     sweep = records.read_sweep(folder)
     variants: dict[str, list[Trial]] = {}
     trials = records.read_trials(folder)
+    labels = {variant_name(trial.labels): tuple(trial.labels.values()) for trial in trials}
     for trial in trials:
         variants.setdefault(variant_name(trial.labels), []).append(_trial(folder, trial))
     _require_scored(metrics, variants)
@@ -52,7 +53,9 @@ def of_sweep(folder: Path, metrics: Sequence[str] = (), baseline: str | None = N
         name=sweep.name,
         hypothesis=sweep.hypothesis,
         metrics=tuple(metrics or sweep.metrics),
-        variants=with_baseline([_variant(*item) for item in variants.items()], baseline),
+        variants=with_baseline(
+            [_variant(name, each, labels[name]) for name, each in variants.items()], baseline
+        ),
         facts=_facts(sweep, _begun(trials)) | _beside(folder),
     )
 
@@ -105,15 +108,16 @@ def _require_workdir(name: str, workdir: Path) -> None:
 def _require_scored(metrics: Sequence[str], variants: Mapping[str, Sequence[Trial]]) -> None:
     """Raises ValueError for a metric that no run has at its end, though some have others."""
     trials = [trial for each in variants.values() for trial in each if trial.steps is not None]
-    names = {name for each in trials for name in scores.metrics_at(each.workdir, each.steps or 0)}
+    found = {name for each in trials for name in scores.metrics_at(each.workdir, each.steps or 0)}
+    names = sorted(found)
     for metric in metrics:
         if names and metric not in names:
             whole = [name for name in names if name.partition("/")[2] == metric]
-            shorter = {name.partition("/")[2]: name for name in sorted(names)}
+            shorter = {name.partition("/")[2]: name for name in names}
             near = closest(metric, names) or shorter.get(closest(metric, shorter), "")
             raise ValueError(
                 f"--metric={metric}: none of the runs has it at its last step"
-                f"{hint(whole[0] if whole else near)}; there are {some(sorted(names))}"
+                f"{hint(whole[0] if whole else near)}; there are {some(names)}"
             )
 
 
@@ -122,7 +126,7 @@ def variant_name(labels: Any) -> str:
     return told(labels) if len(labels) > 1 else next(iter(labels.values()), "all")
 
 
-def _variant(name: str, trials: Sequence[Trial]) -> Variant:
+def _variant(name: str, trials: Sequence[Trial], labels: tuple[str, ...] = ()) -> Variant:
     """Puts the trials in the order of their seeds.
 
     Raises:
@@ -136,7 +140,7 @@ def _variant(name: str, trials: Sequence[Trial]) -> Variant:
             "as one: name them differently, or leave all but one out"
         )
     ordered = sorted(trials, key=lambda trial: (trial.seed is None, trial.seed or 0))
-    return Variant(name, tuple(ordered))
+    return Variant(name, tuple(ordered), labels)
 
 
 def _trial(folder: Path, trial: records.TrialRecord | records.PlannedTrial) -> Trial:

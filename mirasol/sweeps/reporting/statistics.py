@@ -117,7 +117,7 @@ def difference(
         return Difference(value, low, high, over, seeds, 0, remark)
     low, high = clip_interval(clips)
     over = CLIPS_AND_SEEDS if seeds > 1 else CLIPS
-    if not clips.right_SC.any():
+    if len(clips.asked_C) > 1 and not clips.right_SC.any():
         over = EXACT
     return Difference(value, low, high, over, seeds, len(clips.asked_C))
 
@@ -125,8 +125,8 @@ def difference(
 def clip_interval(clips: ClipDifferences) -> tuple[float, float]:
     """Returns the 95 % interval of the difference, drawing seeds and whole clips.
 
-    Where no answer differs in rightness, every draw gives 0 and the bootstrap would claim
-    certainty; there the bound is the exact binomial one on the share of clips that differ,
+    Where in no clip the number of right answers differs, every draw gives 0 and the bootstrap would
+    claim certainty; there the bound is the exact binomial one on the share of clips that differ,
     1 - 0.025^(1/clips). One clip says nothing about others: -1 to 1.
     """
     right_SC, asked_C = clips.right_SC, clips.asked_C

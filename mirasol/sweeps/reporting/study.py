@@ -60,10 +60,12 @@ class Variant:
     Attributes:
       name: in the table.
       trials: as planned, in the order of their seeds.
+      labels: of the sweep's axes; none of single runs.
     """
 
     name: str
     trials: tuple[Trial, ...]
+    labels: tuple[str, ...] = ()
 
     @property
     def done(self) -> tuple[Trial, ...]:
@@ -115,16 +117,14 @@ class Study:
         ]
 
 
-def _meant(name: str, names: Sequence[str]) -> str:
-    """Returns the variant that a name in another order of axes, or its own label, means."""
+def _meant(name: str, variants: Sequence[Variant]) -> str:
+    """Returns the variant that a name in another order of axes, or one label, means alone."""
+    if name in [each.name for each in variants]:
+        return name
     words = sorted(name.split())
-    found = [each for each in names if sorted(each.split()) == words]
-    found = found or [each for each in names if name in _labels(each)]
-    return found[0] if len(found) == 1 and name not in names else name
-
-
-def _labels(variant: str) -> list[str]:
-    return [word.partition("=")[2] for word in variant.split()]
+    found = [each for each in variants if sorted(each.name.split()) == words]
+    found = found or [each for each in variants if name in each.labels]
+    return found[0].name if len(found) == 1 else name
 
 
 def with_baseline(variants: Sequence[Variant], name: str | None) -> tuple[Variant, ...]:
@@ -142,7 +142,7 @@ def with_baseline(variants: Sequence[Variant], name: str | None) -> tuple[Varian
     names = [variant.name for variant in variants]
     if name is None:
         return tuple(variants)
-    name = _meant(name, names)
+    name = _meant(name, variants)
     if name not in names:
         raise ValueError(
             f"the baseline {name!r} is none of the variants{nearest(name, names)}; there are "

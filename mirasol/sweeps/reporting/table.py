@@ -35,7 +35,7 @@ _DRAWN = {
     CLIPS: "one seed, paired by clip; the interval draws clips anew and says nothing about seeds",
     SEEDS: "paired by seed alone; the interval draws seeds anew, and is too narrow with so few",
     NOTHING: "one seed and no clips to pair by: there is no interval",
-    EXACT: "no answer differs in rightness; the bound is the exact one of so many clips",
+    EXACT: "in no clip does the number of right answers differ; the bound is the exact one",
 }
 
 
@@ -60,7 +60,8 @@ class Table:
       header: names of the columns, the variant's first.
       rows: as many cells each.
       reading: how the cells are to be read.
-      lost: every trial that counts nowhere, with the reason, and what scores others lack.
+      lost: every trial that counts nowhere, with the reason; and of those that are done what they
+        lack: scores, their whole time, a seed that the baseline has.
     """
 
     header: tuple[str, ...]

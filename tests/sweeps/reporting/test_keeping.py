@@ -90,6 +90,14 @@ def test_nothing_is_kept_while_a_trial_is_at_work(synthetic, tmp_path):
         assert of_sweep(folder).variants[0].trials[0].state == CUT_OFF
 
 
+def test_a_trial_of_another_machine_may_be_at_work_there(synthetic, tmp_path):
+    inside = records.trial_folder(synthetic, "transformer-0")
+    record = dataclasses.replace(records.read_trial(inside), state="running", host="another")
+    records.write_trial(inside, record)
+    with pytest.raises(ValueError, match="running on another, or was cut off there"):
+        keep(synthetic, tmp_path / "kept")
+
+
 def test_keeping_again_takes_away_what_is_no_longer_planned(synthetic, tmp_path):
     keep(synthetic, tmp_path / "kept")
     trials = [made_up.record("transformer", seed) for seed in made_up.SEEDS]

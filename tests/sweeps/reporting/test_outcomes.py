@@ -14,6 +14,7 @@ from mirasol.sweeps import locks, records
 from mirasol.sweeps.reporting.outcomes import outcomes
 from mirasol.sweeps.reporting.page import Page, render
 from mirasol.sweeps.reporting.reading import of_sweep, of_workdirs
+from mirasol.sweeps.reporting.study import Variant, with_baseline
 from mirasol.sweeps.reporting.table import table
 from tests.sweeps.reporting import made_up
 
@@ -245,6 +246,26 @@ def test_answers_may_be_packed_and_the_data_elsewhere(synthetic):
     path.with_name(f"{name}.gz").write_bytes(gzip.compress(text.encode()))
     path.unlink()
     assert found_in(synthetic)[1]["without sound"].differences == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [
+        ("stamps=no memory=8 tokens", "memory=8 tokens stamps=no"),
+        ("32", "memory=32 stamps=yes"),
+        ("8 tokens", None),  # Of two variants: which, is not known.
+        ("tokens", None),
+        ("no such", None),
+    ],
+)
+def test_a_baseline_of_several_axes_is_named_in_any_order_or_by_a_label_of_its_own(asked, meant):
+    labelled = [("8 tokens", "yes"), ("8 tokens", "no"), ("32", "yes")]
+    variants = [Variant(f"memory={m} stamps={s}", (), (m, s)) for m, s in labelled]
+    if meant is None:
+        with pytest.raises(ValueError, match=f"the baseline '{asked}' is none of the variants"):
+            with_baseline(variants, asked)
+    else:
+        assert with_baseline(variants, asked)[0].name == meant
 
 
 def test_another_metric_and_baseline_can_be_asked_for(synthetic):

@@ -88,6 +88,17 @@ def test_equal_answers_are_no_certainty():
     assert clip_interval(ClipDifferences(np.ones((1, 1)), np.ones(1))) == (-1.0, 1.0)
 
 
+@pytest.mark.parametrize(
+    ("clips", "over", "reach"),
+    [(50, "nothing, for nothing differs", 1 - 0.025 ** (1 / 50)), (1, "clips and seeds", 1.0)],
+)
+def test_equal_answers_are_said_to_be_unless_they_are_of_one_clip(clips, over, reach):
+    equal = ClipDifferences(np.zeros((2, clips)), np.full(clips, 4.0))
+    found = difference({0: 0.5, 1: 0.75}, {0: 0.5, 1: 0.75}, equal)
+    assert (found.value, found.over, found.clips) == (0.0, over, clips)
+    assert (found.low, found.high) == pytest.approx((-reach, reach))
+
+
 def test_a_difference_is_of_the_seeds_that_both_have():
     found = difference({0: 0.9, 1: 0.8, 2: 0.1}, {0: 0.7, 1: 0.7, 3: 0.0}, None, "no answers")
     assert found.value == pytest.approx(0.15)
