@@ -37,7 +37,8 @@ def unknown_split(task: str, split: str) -> str:
 @functools.cache
 def shipped() -> Splits:
     """Returns the tasks and mixtures of `tasks/`, as what they are made of says."""
-    suffixes = ("", *(f"_{each}" for each in (*FAMILIES, "joint", MOTION, PARTS)))
+    others = ("joint", MOTION, PARTS, "captions", "chunk_captions")
+    suffixes = ("", *(f"_{each}" for each in (*FAMILIES, *others)))
     shapes = {f"{name}{suffix}": SPLITS for name in VARIANTS for suffix in suffixes}
     sets = {each.name: each.splits for each in (*BENCHMARKS.values(), MANIFEST)}
     mixtures = {"evaluation_suite": _of_any(EVALUATED), "pretraining": _of_any(PRETRAINING)}

@@ -14,7 +14,7 @@ import dataclasses
 import functools
 from collections.abc import Iterator, Mapping
 
-from mirasol.data.av_shapes.spec import FAMILIES, MOTION, PARTS, VARIANTS
+from mirasol.data.av_shapes.spec import CAPTION, FAMILIES, MOTION, PARTS, VARIANTS
 from mirasol.data.benchmarks import activitynet_qa, nextqa, question_json
 from mirasol.data.benchmarks.catalog import BENCHMARKS
 from mirasol.data.benchmarks.manifest import MANIFEST
@@ -125,11 +125,10 @@ def _of_shapes() -> dict[str, MetricNames]:
         f"_{PARTS}": (MOTION, PARTS),
     }
     names = (*_EXACT_MATCH, *LEVELS)
-    return {
-        f"{name}{suffix}": MetricNames(names, EVALUATION, types)
-        for name in VARIANTS
-        for suffix, types in groups.items()
-    }
+    questions = {suffix: MetricNames(names, EVALUATION, types) for suffix, types in groups.items()}
+    texts = MetricNames(_EXACT_MATCH, EVALUATION, (CAPTION,))
+    suffixes = {**questions, "_captions": texts, "_chunk_captions": texts}
+    return {f"{name}{suffix}": found for name in VARIANTS for suffix, found in suffixes.items()}
 
 
 def _of_benchmarks() -> dict[str, MetricNames]:

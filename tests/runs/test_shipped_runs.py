@@ -37,7 +37,8 @@ def clip(data):
 def test_one_step(run, change, clip):
     experiment = config.load([run, *([change] if change else [])]).build()
     converter, recipe = experiment.converter, experiment.trainer.optimizer
-    batch = converter.batch([converter.example(clip, clip.questions)])
+    asked = clip.questions[: converter.shape.questions]
+    batch = converter.batch([converter.example(clip, asked)])
     model = experiment.build_model().train()
     optimizer = recipe.build(model, {})
     before = {name: p.detach().clone() for name, p in model.named_parameters()}

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from mirasol import config
+from mirasol.checkpoint.manager import CheckpointManager
+from mirasol.checkpoint.state import model_state
 from mirasol.findings import ExperimentError
 from mirasol.gin_files import sweeps
 from mirasol.sweeps import planning
@@ -234,13 +239,23 @@ def test_a_shipped_sweep_can_be_read(name):
     assert found.baseline in found.variants()
 
 
+def save_pretrained(workdir):
+    """Saves what a pre-training would, without one."""
+    files = ["runs/av_shapes_pretraining.gin", "models/combiners/transformer.gin"]
+    state = {"model": model_state(config.load(files).build().build_model()), "step": 1}
+    CheckpointManager(workdir / "checkpoints").save(1, state)
+
+
 @pytest.mark.slow  # Each variant of each is checked, which runs its model on made-up clips.
 @pytest.mark.parametrize("more", [[], ["ablations/on_msrvtt_qa.gin"]])
 @pytest.mark.parametrize("name", sorted({*sweeps()} - {"ablations/on_msrvtt_qa.gin"}))
-def test_every_trial_of_a_shipped_sweep_is_checked(name, more):
+def test_every_trial_of_a_shipped_sweep_is_checked(name, more, tmp_path, monkeypatch):
     if more and name == "ablations/long_range.gin":
         pytest.skip("its set has no other form")
-    tokens = ["ALL_TOKENS = 'COMBINER_TOKENS = 80'"] if "main" in name and more else []
-    found = planning.read([name, *more], tokens)
+    bindings = ["ALL_TOKENS = 'COMBINER_TOKENS = 80'"] if "main" in name and more else []
+    if name == "ablations/pretraining.gin":
+        monkeypatch.chdir(tmp_path)
+        save_pretrained(Path("workdirs/pretraining"))
+    found = planning.read([name, *more], bindings)
     trials = planning.plan(found, [name, *more])
     assert len({trial.id for trial in trials}) == len(found.variants()) * len(found.seeds)

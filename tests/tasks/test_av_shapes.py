@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from mirasol.data.av_shapes.maker import ensure_made
+from mirasol.data.av_shapes.scenes import SCENE, clip_generator, draw_scene
 from mirasol.data.av_shapes.spec import FAMILIES, variant
 from mirasol.data.references import ClipReference
 
@@ -56,7 +57,7 @@ def read(tmp_path_factory):
 
 
 def test_registration_reads_and_writes_nothing(read):
-    suffixes = (*FAMILIES, "joint", "motion", "parts")
+    suffixes = (*FAMILIES, "joint", "motion", "parts", "captions", "chunk_captions")
     assert read["registered"] == sorted(f"av_shapes_tiny_{suffix}" for suffix in suffixes)
     assert not read["touched"]
     assert read["metric"] == "exact_match_by_type"
@@ -98,6 +99,28 @@ def test_single_chunks_are_asked_about_in_rows_that_name_them(read):
             asked = clip.questions[4 * part : 4 * part + 4]
             words = {q.prompt.split()[1] for q in asked}
             assert words == {"colour", "shape", "way", "sound"}
+
+
+def test_captions_say_what_the_clips_show_and_sound(read):
+    """Against the scenes that the clips were drawn from."""
+    clips = [ClipReference.from_features(e) for e in read["examples"]["av_shapes_tiny_captions"]]
+    chunks = read["examples"]["av_shapes_tiny_chunk_captions"]
+    assert len(clips) == len(chunks) == SPEC.validation
+    tones = {"silence": "silence", "noise": "the noise", "low": "the low tone"}
+    for index, (clip, example) in enumerate(zip(clips, chunks, strict=True)):
+        random = clip_generator(SPEC, "validation", index, SCENE)
+        told = [
+            f"{event.thing.colour} {event.thing.shape} going {event.thing.way} with "
+            f"{tones.get(event.sound.kind, 'the high tone')}"
+            for event in draw_scene(SPEC, random).events
+        ]
+        (whole,) = clip.questions
+        assert whole.answer == " before ".join(told)
+        assert (whole.row["part"], whole.type) == (0, "caption")
+        alone = ClipReference.from_features(example).questions
+        assert [(q.row["part"], q.answer) for q in alone] == list(enumerate(told, 1))
+        assert len({whole.id, *(q.id for q in alone)}) == 5
+        assert clip.media == ClipReference.from_features(example).media
 
 
 def test_shuffling_follows_the_seed(read):

@@ -11,6 +11,7 @@ import synthetic
 from taxonomy import STOP_WORDS, Taxonomy
 from toy_media import write_media
 
+from mirasol.data.av_shapes.captions import chunk_captions, clip_captions
 from mirasol.data.av_shapes.files import question_rows
 from mirasol.data.av_shapes.spec import VARIANTS
 from mirasol.data.benchmarks.catalog import PRETRAINING
@@ -81,6 +82,15 @@ def test_av_shapes_gives_what_is_known(service, suffix):
     found = scored(service, task, mine)
     require_the_same(task, found)
     assert {name.partition("/")[2] for name in found} == {"", *groups}
+
+
+@pytest.mark.parametrize(
+    ("suffix", "captions"), [("_captions", clip_captions), ("_chunk_captions", chunk_captions)]
+)
+def test_captions_give_what_is_known(service, suffix, captions):
+    rows = [row for index in range(8) for row in question_rows(SHAPES, "train", index)]
+    task = f"av_shapes_tiny{suffix}"
+    require_the_same(task, scored(service, task, list(captions(rows))))
 
 
 def test_every_shipped_task_that_can_be_scored_is_known():

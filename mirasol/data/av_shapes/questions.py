@@ -26,6 +26,7 @@ from mirasol.data.av_shapes.spec import FAMILIES, MOTION, PARTS, TONES, AVShapes
 
 SEEN = ("colour", "shape", "way")
 ATTRIBUTES = (*SEEN, "sound")
+_OF_PART = "what {asked} comes first"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -206,13 +207,20 @@ def _runs(events: Sequence[Event], attribute: str) -> list[Event]:
     return list({event.run(attribute): event for event in reversed(events)}.values())[::-1]
 
 
+def asked_of_part(question: str) -> str:
+    """Returns which attribute a question about one chunk asks for."""
+    return question.removeprefix(_OF_PART.partition("{")[0]).removesuffix(
+        _OF_PART.partition("}")[2]
+    )
+
+
 def _parts(spec: AVShapes, scene: Scene) -> Iterator[ShapesQuestion]:
     """Yields what is in each chunk, asked as of a clip of which it is all."""
     for event in scene.events:
         for asked in ATTRIBUTES:
             yield ShapesQuestion(
                 MOTION if asked == "way" else PARTS,
-                f"what {asked} comes first",
+                _OF_PART.format(asked=asked),
                 event.value(asked),
                 chance=levels.even_odds(len(spec.values(asked))),
                 bag_oracle=1.0,

@@ -22,6 +22,8 @@ SPLITS = ("train", "validation", "test")
 FAMILIES = ("sight", "hearing", "together", "order")
 # Questions about one chunk alone, for a first stage of training.
 MOTION, PARTS = "motion", "parts"
+# What all is in a clip, as one text, for pre-training.
+CAPTION = "caption"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -86,6 +88,16 @@ VARIANTS = {
     for spec in (
         AVShapes(name="av_shapes_tiny", chunks=4, events=4, train=48, validation=24, test=24),
         AVShapes(name="av_shapes_4", chunks=4, events=4, train=6000, validation=400, test=400),
+        # Other clips of the same kind, to begin with their captions.
+        AVShapes(
+            name="av_shapes_pretraining",
+            chunks=4,
+            events=4,
+            train=4000,
+            validation=200,
+            test=200,
+            seed=1,
+        ),
         AVShapes(name="av_shapes_8", chunks=8, events=6, train=4000, validation=400, test=400),
         AVShapes(name="av_shapes_16", chunks=16, events=6, train=2000, validation=200, test=200),
         AVShapes(name="av_shapes_64", chunks=64, events=6, train=500, validation=100, test=100),
