@@ -30,7 +30,16 @@ from mirasol.data import identity
 from mirasol.data.av_shapes.captions import chunk_captions, clip_captions
 from mirasol.data.av_shapes.files import annotation_path, media_path
 from mirasol.data.av_shapes.maker import ensure_made
-from mirasol.data.av_shapes.spec import FAMILIES, MOTION, PARTS, SPLITS, VARIANTS, AVShapes
+from mirasol.data.av_shapes.spec import (
+    CAPTIONS,
+    CHUNK_CAPTIONS,
+    FAMILIES,
+    MOTION,
+    PARTS,
+    SPLITS,
+    VARIANTS,
+    AVShapes,
+)
 from mirasol.data.root import data_root
 from mirasol.data.source import import_seqio, reference_features
 from mirasol.evaluation.metrics import exact_match_by_type
@@ -133,8 +142,8 @@ def _register(spec: AVShapes) -> None:
     _add_task(spec, "joint", of(*FAMILIES), spec.clips)
     _add_task(spec, MOTION, of(MOTION), spec.clips)
     _add_task(spec, PARTS, of(MOTION, PARTS), spec.clips)
-    _add_task(spec, "captions", clip_captions, spec.clips)
-    _add_task(spec, "chunk_captions", chunk_captions, spec.clips)
+    _add_task(spec, CAPTIONS, clip_captions, spec.clips)
+    _add_task(spec, CHUNK_CAPTIONS, chunk_captions, spec.clips)
 
 
 for _spec in VARIANTS.values():

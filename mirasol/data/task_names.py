@@ -9,7 +9,15 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Mapping
 
-from mirasol.data.av_shapes.spec import FAMILIES, MOTION, PARTS, SPLITS, VARIANTS
+from mirasol.data.av_shapes.spec import (
+    CAPTIONS,
+    CHUNK_CAPTIONS,
+    FAMILIES,
+    MOTION,
+    PARTS,
+    SPLITS,
+    VARIANTS,
+)
 from mirasol.data.benchmarks.benchmark import Benchmark
 from mirasol.data.benchmarks.catalog import BENCHMARKS, EVALUATED, PRETRAINING
 from mirasol.data.benchmarks.manifest import MANIFEST
@@ -37,7 +45,7 @@ def unknown_split(task: str, split: str) -> str:
 @functools.cache
 def shipped() -> Splits:
     """Returns the tasks and mixtures of `tasks/`, as what they are made of says."""
-    others = ("joint", MOTION, PARTS, "captions", "chunk_captions")
+    others = ("joint", MOTION, PARTS, CAPTIONS, CHUNK_CAPTIONS)
     suffixes = ("", *(f"_{each}" for each in (*FAMILIES, *others)))
     shapes = {f"{name}{suffix}": SPLITS for name in VARIANTS for suffix in suffixes}
     sets = {each.name: each.splits for each in (*BENCHMARKS.values(), MANIFEST)}

@@ -14,7 +14,15 @@ import dataclasses
 import functools
 from collections.abc import Iterator, Mapping
 
-from mirasol.data.av_shapes.spec import CAPTION, FAMILIES, MOTION, PARTS, VARIANTS
+from mirasol.data.av_shapes.spec import (
+    CAPTION,
+    CAPTIONS,
+    CHUNK_CAPTIONS,
+    FAMILIES,
+    MOTION,
+    PARTS,
+    VARIANTS,
+)
 from mirasol.data.benchmarks import activitynet_qa, nextqa, question_json
 from mirasol.data.benchmarks.catalog import BENCHMARKS
 from mirasol.data.benchmarks.manifest import MANIFEST
@@ -127,7 +135,7 @@ def _of_shapes() -> dict[str, MetricNames]:
     names = (*_EXACT_MATCH, *LEVELS)
     questions = {suffix: MetricNames(names, EVALUATION, types) for suffix, types in groups.items()}
     texts = MetricNames(_EXACT_MATCH, EVALUATION, (CAPTION,))
-    suffixes = {**questions, "_captions": texts, "_chunk_captions": texts}
+    suffixes = {**questions, f"_{CAPTIONS}": texts, f"_{CHUNK_CAPTIONS}": texts}
     return {f"{name}{suffix}": found for name in VARIANTS for suffix, found in suffixes.items()}
 
 

@@ -55,8 +55,8 @@ class Attempt:
     def checkpoint(self) -> Any:
         """Lets submitit queue it again where a cluster tells so before it takes its machine away.
 
-        By then the trial has saved and ended, see `__call__`. A cluster that just ends the job, by
-        SIGTERM, has it saved, too, but not queued again.
+        By then the trial has saved and ended, see `__call__`. Where a cluster just ends the job, by
+        SIGTERM, it saves, too, in the time that it is left, and is not queued again.
         """
         from submitit.helpers import DelayedSubmission
 

@@ -17,6 +17,7 @@ from mirasol.sweeps.attempt import Attempt
 
 # submitit ends jobs after this time; limits are the attempt's own.
 _FOREVER_MIN = 60 * 24 * 365
+_SIGNAL = "SUBMITIT_PREEMPT_SIGNAL"  # That submitit asks Slurm to warn by.
 _TO_WRITE_S = 30  # For the watcher, once its trial has ended, to write it down and be queued again.
 
 
@@ -66,11 +67,18 @@ class SlurmExecutor:
         warned_s = math.ceil(grace_s) + _TO_WRITE_S
         given = {"signal_delay_s": warned_s, "array_parallelism": at_once, **parameters}
         if 60 * given["time"] <= given["signal_delay_s"]:
+            whence = (
+                "--slurm=signal_delay_s"
+                if "signal_delay_s" in parameters
+                else f"Sweep.grace_s and {_TO_WRITE_S} s to write it down"
+            )
             raise ValueError(
                 f"--slurm=time={given['time']}: Slurm warns a trial {given['signal_delay_s']} s "
-                f"before its time is over (Sweep.grace_s and {_TO_WRITE_S} s to write it down), so "
-                "it would be told to end as it begins; give more minutes"
+                f"before its time is over ({whence}), so it would be told to end as it begins; "
+                "give more minutes"
             )
+        if (number := os.environ.get(_SIGNAL, "USR2")) != "USR2":
+            raise ValueError(f"{_SIGNAL}={number}: trials listen for USR2; unset it")
         try:
             self._executor = _submitit().SlurmExecutor(folder=folder)
         except RuntimeError as error:

@@ -18,6 +18,7 @@ from mirasol.sweeps import signals
 from mirasol.sweeps.early import EarlyStop
 from mirasol.sweeps.records import State, TrialRecord, read_sweep, trial_folder, write_trial
 from mirasol.sweeps.scores import METRICS, metrics_at
+from mirasol.training.stopping import SAME_SIGNAL_S
 
 LOG = "log.txt"
 _ERROR_LINES = 20
@@ -97,11 +98,7 @@ class Watch:
     def _watched(self, process: subprocess.Popen[bytes]) -> tuple[State, str]:
         """Waits for the process, or ends it; returns the state and the reason for it."""
         while True:
-            try:
-                process.wait(self._rules.poll_s)
-            except subprocess.TimeoutExpired:
-                pass
-            else:
+            if self._has_ended(process):
                 return self._judged(process.returncode)
             if self._heard:
                 killed = self._terminate(process)
@@ -113,6 +110,19 @@ class Watch:
                 return "stopped", f"{verdict}{self._terminate(process)}"
             if reason := hung(self._folder, self._rules, time.monotonic() - self._began_s):
                 return "failed", f"{reason}{self._terminate(process)}"
+
+    def _has_ended(self, process: subprocess.Popen[bytes]) -> bool:
+        """Waits until the next look, or until a signal is heard.
+
+        A signal to all processes of a job has reached the trial, too. What it is told then is the
+        same signal again, not a second one, only if it is told at once.
+        """
+        end_s = time.monotonic() + self._rules.poll_s
+        while not self._heard and (left_s := end_s - time.monotonic()) > 0:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(min(left_s, SAME_SIGNAL_S / 2))
+                return True
+        return process.poll() is not None
 
     def _judged(self, code: int) -> tuple[State, str]:
         """Returns what an exit code and the metrics amount to."""

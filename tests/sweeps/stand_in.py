@@ -2,6 +2,8 @@
 
 python stand_in.py TRIAL_FOLDER STEPS SECONDS_A_STEP BEHAVIOUR
 
+A second signal, half a second after the first or later, ends it at once, as it does a training.
+
 "fail_once" fails in the middle of its first attempt, "die" always by SIGKILL, "hang" ignores
 SIGTERM and never ends, "silent" ends with 0 and without its metric, "nan" with one that is null.
 """
@@ -15,10 +17,19 @@ import sys
 import time
 from pathlib import Path
 
+SAME_SIGNAL_S = 0.5
+
 
 def main(folder: Path, steps: int, pause_s: float, behaviour: str) -> int:
-    stopping = []
-    signal.signal(signal.SIGTERM, lambda number, _: stopping.append(number))
+    stopping, told_s = [], []
+
+    def stop(number, _):
+        told_s.append(time.monotonic())
+        if told_s[-1] - told_s[0] >= SAME_SIGNAL_S:
+            os._exit(128 + number)
+        stopping.append(number)
+
+    signal.signal(signal.SIGTERM, stop)
     workdir = folder / "workdir"
     workdir.mkdir(exist_ok=True)
     metrics = workdir / "metrics.jsonl"

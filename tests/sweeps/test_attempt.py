@@ -92,20 +92,10 @@ def test_a_machine_that_is_taken_away_lets_the_trial_save_first(tmp_path):
     scheduling.plant(tmp_path, ["fine"], pause_s=1.0, grace_s=30.0)
     (attempt,) = scheduling.attempts(tmp_path)
     told = []
-
-    def take_away():
-        end_s = time.monotonic() + 60.0
-        while not (attempt.folder / "workdir/metrics.jsonl").exists():
-            if time.monotonic() > end_s:
-                return
-            time.sleep(0.02)
-        # To the trial, too, as Slurm may: it is not to die of it, but to end when it has saved.
-        for process in (read_trial(attempt.folder).process, os.getpid()):
-            os.kill(process, signal.SIGUSR2)
-
     before = signal.signal(signal.SIGUSR2, lambda *_: told.append(read_trial(attempt.folder)))
-    cluster = threading.Thread(target=take_away, daemon=True)
-    cluster.start()
+    # To the trial, too, as Slurm may: it is not to die of it, but to end when it has saved.
+    metrics = attempt.folder / "workdir/metrics.jsonl"
+    cluster = in_background(metrics, attempt.folder, signal.SIGUSR2)
     try:
         assert attempt() == "pending"
     finally:
@@ -118,6 +108,36 @@ def test_a_machine_that_is_taken_away_lets_the_trial_save_first(tmp_path):
     assert attempt() == "done"
     first, second = (attempt.folder / "starts.txt").read_text().split()
     assert int(second) > int(first)  # From what was saved.
+
+
+def test_a_signal_to_all_processes_of_a_job_lets_the_trial_save(tmp_path):
+    """The trial hears it twice, from without and from its watcher, and takes it for one."""
+    scheduling.plant(tmp_path, ["fine"], pause_s=1.5, grace_s=30.0, poll_s=1.0)
+    (attempt,) = scheduling.attempts(tmp_path)
+    metrics = attempt.folder / "workdir/metrics.jsonl"
+    cluster = in_background(metrics, attempt.folder, signal.SIGTERM)
+    assert attempt() == "pending"
+    cluster.join(60.0)
+    assert read_trial(attempt.folder).exit_code == 128 + signal.SIGTERM
+    assert len(metrics.read_text().splitlines()) == 2  # The step that it was at is saved.
+
+
+def in_background(metrics, folder, number):
+    """Sends a signal to the trial and to this process, its watcher, after the first step."""
+
+    def send():
+        end_s = time.monotonic() + 60.0
+        while not metrics.exists():
+            if time.monotonic() > end_s:
+                return
+            time.sleep(0.02)
+        time.sleep(0.1)  # Into the step after it.
+        for process in (read_trial(folder).process, os.getpid()):
+            os.kill(process, number)
+
+    thread = threading.Thread(target=send, daemon=True)
+    thread.start()
+    return thread
 
 
 def test_a_command_that_is_not_there(tmp_path):

@@ -73,6 +73,16 @@ def test_what_cannot_be_queued_is_told(tmp_path, monkeypatch):
 def test_a_job_needs_time_before_it_is_warned(tmp_path):
     with pytest.raises(ValueError, match="--slurm=time=2: Slurm warns a trial 150 s before"):
         SlurmExecutor(tmp_path / "jobs", 1, 120.0, {"time": 2})
+    with pytest.raises(
+        ValueError, match=r"warns a trial 600 s before its time is over \(--slurm=sig"
+    ):
+        SlurmExecutor(tmp_path / "jobs", 1, 120.0, {"time": 10, "signal_delay_s": 600})
+
+
+def test_another_signal_than_trials_listen_for_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("SUBMITIT_PREEMPT_SIGNAL", "USR1")
+    with pytest.raises(ValueError, match="SUBMITIT_PREEMPT_SIGNAL=USR1: trials listen for USR2"):
+        SlurmExecutor(tmp_path / "jobs", 1, 120.0, {"time": 240})
 
 
 def test_the_slurm_script_runs_the_task_of_its_number(named, tmp_path):

@@ -250,12 +250,12 @@ def save_pretrained(workdir):
 @pytest.mark.parametrize("more", [[], ["ablations/on_msrvtt_qa.gin"]])
 @pytest.mark.parametrize("name", sorted({*sweeps()} - {"ablations/on_msrvtt_qa.gin"}))
 def test_every_trial_of_a_shipped_sweep_is_checked(name, more, tmp_path, monkeypatch):
-    if more and name == "ablations/long_range.gin":
-        pytest.skip("its set has no other form")
+    if more and name in ("ablations/long_range.gin", "ablations/pretraining.gin"):
+        pytest.skip("its set, or its stages, have no other form")
     bindings = ["ALL_TOKENS = 'COMBINER_TOKENS = 80'"] if "main" in name and more else []
     if name == "ablations/pretraining.gin":
         monkeypatch.chdir(tmp_path)
-        save_pretrained(Path("workdirs/pretraining"))
+        save_pretrained(Path("workdirs/av_shapes_pretraining"))
     found = planning.read([name, *more], bindings)
     trials = planning.plan(found, [name, *more])
     assert len({trial.id for trial in trials}) == len(found.variants()) * len(found.seeds)

@@ -196,6 +196,9 @@ def test_what_an_edit_leaves_out_of_the_plan_is_told(submitted):
     assert line.endswith(": there LOG differs")
     (line,) = dry_run.beside(folder, found[1:])
     assert line.endswith("not of this plan")
+    file.unlink()  # Nothing says what it was asked for.
+    (line,) = dry_run.beside(folder, found)
+    assert line.endswith("not of this plan")
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,9 @@ def copy() -> Iterator[str]:
         shutil.copytree(shipped_folder(), folder, dirs_exist_ok=True)
         (Path(folder) / "manifest.jsonl").write_text("")  # That of runs/manifest.gin.
         (Path(folder) / "media_cache").mkdir()  # That of data/media_cache.gin.
-        _save_parameters(Path(folder) / "workdirs/pretraining")  # That of overlays/warm_start.gin.
+        # That of overlays/warm_start.gin, and of ablations/pretraining.gin.
+        for name in ("pretraining", "av_shapes_pretraining"):
+            _save_parameters(Path(folder) / "workdirs" / name)
         yield folder
 
 

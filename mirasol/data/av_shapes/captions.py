@@ -1,4 +1,4 @@
-"""What a clip shows and sounds as one text, as pre-training has it.
+"""What a clip shows and sounds as one text, for pre-training.
 
     what is in the parts -> red ring going left with the low tone before blue cross going up ...
 
@@ -29,9 +29,9 @@ def clip_captions(rows: Iterable[Row]) -> Iterator[Row]:
     """
     chunks = chunk_captions(rows)
     for video_id, members in itertools.groupby(chunks, operator.itemgetter("video_id")):
-        first, *others = members
-        text = _NEXT.join(row["answer"] for row in (first, *others))
-        yield {**first, "id": f"{video_id}/{CAPTION}", "part": 0, "answer": text}
+        told = list(members)
+        text = _NEXT.join(row["answer"] for row in told)
+        yield {**told[0], "id": f"{video_id}/{CAPTION}", "part": 0, "answer": text}
 
 
 def chunk_captions(rows: Iterable[Row]) -> Iterator[Row]:

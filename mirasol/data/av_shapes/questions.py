@@ -26,7 +26,8 @@ from mirasol.data.av_shapes.spec import FAMILIES, MOTION, PARTS, TONES, AVShapes
 
 SEEN = ("colour", "shape", "way")
 ATTRIBUTES = (*SEEN, "sound")
-_OF_PART = "what {asked} comes first"
+# What is asked of a chunk that is shown alone.
+_OF_PART = {f"what {asked} comes first": asked for asked in ATTRIBUTES}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,18 +210,16 @@ def _runs(events: Sequence[Event], attribute: str) -> list[Event]:
 
 def asked_of_part(question: str) -> str:
     """Returns which attribute a question about one chunk asks for."""
-    return question.removeprefix(_OF_PART.partition("{")[0]).removesuffix(
-        _OF_PART.partition("}")[2]
-    )
+    return _OF_PART[question]
 
 
 def _parts(spec: AVShapes, scene: Scene) -> Iterator[ShapesQuestion]:
     """Yields what is in each chunk, asked as of a clip of which it is all."""
     for event in scene.events:
-        for asked in ATTRIBUTES:
+        for question, asked in _OF_PART.items():
             yield ShapesQuestion(
                 MOTION if asked == "way" else PARTS,
-                _OF_PART.format(asked=asked),
+                question,
                 event.value(asked),
                 chance=levels.even_odds(len(spec.values(asked))),
                 bag_oracle=1.0,

@@ -22,8 +22,8 @@ SPLITS = ("train", "validation", "test")
 FAMILIES = ("sight", "hearing", "together", "order")
 # Questions about one chunk alone, for a first stage of training.
 MOTION, PARTS = "motion", "parts"
-# What all is in a clip, as one text, for pre-training.
-CAPTION = "caption"
+# What all is in a clip as one text, or in a chunk: the type of such rows, and their tasks.
+CAPTION, CAPTIONS, CHUNK_CAPTIONS = "caption", "captions", "chunk_captions"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -43,6 +43,7 @@ _KEPT = (
     "cores",
 )
 _KEPT_OF_CODE = ("commit", "changed")
+_KEPT_OF_WARM_START = ("step", "checksum")
 
 
 def keep(sweep: Path, folder: Path) -> None:
@@ -149,6 +150,8 @@ def _keep_workdir(workdir: Path, folder: Path) -> None:
             shutil.copyfile(workdir / name, folder / name)
     code = {name: value for name, value in start.get("code", {}).items() if name in _KEPT_OF_CODE}
     kept = {name: start[name] for name in _KEPT if name in start} | {"code": code}
+    if begun := start.get("warm_start"):
+        kept["warm_start"] = {name: begun[name] for name in _KEPT_OF_WARM_START}
     text = json.dumps({"starts": [kept]}, indent=1)
     (folder / workdirs.PROVENANCE).write_text(f"{text}\n", encoding="utf-8")
     data = _data_folder(start)

@@ -118,13 +118,22 @@ class Study:
 
 
 def _meant(name: str, variants: Sequence[Variant]) -> str:
-    """Returns the variant that a name in another order of axes, or one label, means alone."""
+    """Returns the variant that a name in another order of axes, or a label, means.
+
+    Raises:
+      ValueError: several variants have the label.
+    """
     if name in [each.name for each in variants]:
         return name
     words = sorted(name.split())
-    found = [each for each in variants if sorted(each.name.split()) == words]
-    found = found or [each for each in variants if name in each.labels]
-    return found[0].name if len(found) == 1 else name
+    found = [each.name for each in variants if sorted(each.name.split()) == words]
+    found = found or [each.name for each in variants if name in each.labels]
+    if len(found) > 1:
+        raise ValueError(
+            f"the baseline {name!r} is a label of several variants, "
+            f"{', '.join(map(repr, found))}: name one of them"
+        )
+    return found[0] if found else name
 
 
 def with_baseline(variants: Sequence[Variant], name: str | None) -> tuple[Variant, ...]:
@@ -135,7 +144,7 @@ def with_baseline(variants: Sequence[Variant], name: str | None) -> tuple[Varian
       name: of the baseline; None: the first is it already.
 
     Raises:
-      ValueError: there is no such variant, or none at all.
+      ValueError: there is no such variant, or several, or none at all.
     """
     if not variants:
         raise ValueError("there is nothing to report: no variant is planned")

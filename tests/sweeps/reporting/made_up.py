@@ -126,6 +126,7 @@ def write_workdir(
         "host": HOST,
         "environment": {"MIRASOL_DATA": data},
         "directory": "/home/somebody",
+        "warm_start": {"folder": "/home/somebody/run", "step": 7, "checksum": "sha256:ab"},
         "system": "Linux-of-somebody",
         "code": {"commit": "0123abc", "changed": True, "patch": None, "untracked": ["somebody.py"]},
     }
@@ -140,7 +141,7 @@ def write_workdir(
 
 def write_sweep(folder: Path, trials: Sequence[records.TrialRecord], **changes) -> None:
     """Writes sweep.json with trials that are there or not, and the trial.json of those that are."""
-    labels = list(dict.fromkeys(trial.labels["combiner"] for trial in trials))
+    labels = list(dict.fromkeys(trial.labels.get("combiner", "") for trial in trials))
     planned = [records.PlannedTrial(id=t.id, labels=t.labels, seed=t.seed) for t in trials]
     values = {
         "name": "combiner",

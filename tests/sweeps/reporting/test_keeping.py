@@ -10,6 +10,7 @@ import platform
 import pytest
 
 from mirasol.sweeps import locks, records
+from mirasol.sweeps.reporting import workdir_files
 from mirasol.sweeps.reporting.keeping import keep
 from mirasol.sweeps.reporting.reading import of_sweep
 from mirasol.sweeps.reporting.study import CUT_OFF
@@ -61,6 +62,8 @@ def test_nothing_of_machine_and_people_is_kept(tmp_path):
         text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
         for word in (made_up.HOST, "somebody", "/data/"):
             assert word not in text, path
+    start = workdir_files.last_start(tmp_path / "kept/trials/transformer-0/workdir")
+    assert start["warm_start"] == {"step": 7, "checksum": "sha256:ab"}
     failed = records.read_trial(records.trial_folder(tmp_path / "kept", "transformer-0"))
     assert failed.error == 'OSError: no memory/space: "x.mp4"'
     assert failed.reason == "could not be started: python"

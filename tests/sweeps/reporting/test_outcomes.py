@@ -14,7 +14,6 @@ from mirasol.sweeps import locks, records
 from mirasol.sweeps.reporting.outcomes import outcomes
 from mirasol.sweeps.reporting.page import Page, render
 from mirasol.sweeps.reporting.reading import of_sweep, of_workdirs
-from mirasol.sweeps.reporting.study import Variant, with_baseline
 from mirasol.sweeps.reporting.table import table
 from tests.sweeps.reporting import made_up
 
@@ -26,6 +25,18 @@ FATES = {
     "mean-&-no-queries-1": {"state": "stopped", "reason": "below the median"},
     "mean-&-no-queries-2": {"state": "running"},
 }
+
+
+@pytest.fixture
+def of_two_axes(tmp_path):
+    labelled = [("8 tokens", "yes"), ("8 tokens", "no"), ("32", "yes")]
+    trials = [
+        made_up.record(made_up.METRIC, 0, id=str(n), labels={"memory": m, "stamps": s})
+        for n, (m, s) in enumerate(labelled)
+    ]
+    folder = tmp_path / "two axes"
+    made_up.write_sweep(folder, trials, baseline=trials[0].labels, axes=[])
+    return folder
 
 
 def found_in(folder, **options):
@@ -248,24 +259,22 @@ def test_answers_may_be_packed_and_the_data_elsewhere(synthetic):
     assert found_in(synthetic)[1]["without sound"].differences == expected
 
 
+@pytest.mark.parametrize("asked", ["stamps=no memory=8 tokens", "memory=8 tokens stamps=no", "no"])
+def test_a_baseline_of_several_axes_is_named_in_any_order_or_by_a_label(of_two_axes, asked):
+    study = of_sweep(of_two_axes, baseline=asked)
+    assert study.baseline.name == "memory=8 tokens stamps=no"
+
+
 @pytest.mark.parametrize(
-    ("asked", "meant"),
+    ("asked", "said"),
     [
-        ("stamps=no memory=8 tokens", "memory=8 tokens stamps=no"),
-        ("32", "memory=32 stamps=yes"),
-        ("8 tokens", None),  # Of two variants: which, is not known.
-        ("tokens", None),
-        ("no such", None),
+        ("8 tokens", "a label of several variants, 'memory=8 tokens stamps=yes', 'memory=8"),
+        ("tokens", "none of the variants"),
     ],
 )
-def test_a_baseline_of_several_axes_is_named_in_any_order_or_by_a_label_of_its_own(asked, meant):
-    labelled = [("8 tokens", "yes"), ("8 tokens", "no"), ("32", "yes")]
-    variants = [Variant(f"memory={m} stamps={s}", (), (m, s)) for m, s in labelled]
-    if meant is None:
-        with pytest.raises(ValueError, match=f"the baseline '{asked}' is none of the variants"):
-            with_baseline(variants, asked)
-    else:
-        assert with_baseline(variants, asked)[0].name == meant
+def test_a_baseline_that_is_none_or_several_is_told(of_two_axes, asked, said):
+    with pytest.raises(ValueError, match=f"the baseline '{asked}' is {said}"):
+        of_sweep(of_two_axes, baseline=asked)
 
 
 def test_another_metric_and_baseline_can_be_asked_for(synthetic):
